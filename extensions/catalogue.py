@@ -1,0 +1,201 @@
+"""TensorFlow releases and the CUDA toolkits of their official images.
+
+The facts, their sources and their doubts stand in ``catalogue.yaml``; this
+module gives them types and puts them into words for the person who chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+GENERATIONS = ("pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwell")
+"""NVIDIA GPU generations, oldest first."""
+
+UBUNTU = {"bionic": "18.04", "focal": "20.04", "jammy": "22.04", "noble": "24.04"}
+"""Codename to version number of the Ubuntu releases that images are built on."""
+
+
+@dataclass(frozen=True)
+class Toolkit:
+    """One set of CUDA packages that official images were built with."""
+
+    name: str
+    line: str
+    """CUDA line, such as ``"11.2"``: within one, releases run on each other's images."""
+    cuda: str
+    cudnn: str | None
+    codename: str
+    """Ubuntu codename."""
+    image: str
+    """Newest sound official image of this toolkit."""
+    driver: str
+    """Oldest NVIDIA driver that suffices, by minor-version compatibility."""
+    driver_toolkit: str
+    """Driver that NVIDIA's table names for the toolkit itself."""
+    packages: Mapping[str, str | None]
+    """CUDA apt packages of the image: name to pinned version, None where not pinned."""
+
+    @property
+    def ubuntu(self) -> str:
+        """Ubuntu version number, such as ``"18.04"``."""
+        return UBUNTU[self.codename]
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """The NVIDIA GPU generations that a TensorFlow build runs on."""
+
+    runs: tuple[str, ...]
+    slow: tuple[str, ...]
+    """Runs after compiling for this GPU at the first start, half an hour or more."""
+    unverified: tuple[str, ...]
+    """May run: nobody could tell."""
+    why: str
+
+    @property
+    def possible(self) -> tuple[str, ...]:
+        """Generations that are not known to fail, oldest first."""
+        return tuple(g for g in GENERATIONS if g in self.runs + self.slow + self.unverified)
+
+    def __str__(self) -> str:
+        """Such as ``pascal to ampere, ada slow, hopper?``."""
+        runs = self.runs if len(self.runs) < 3 else (f"{self.runs[0]} to {self.runs[-1]}",)
+        words = [*runs, *(f"{g} slow" for g in self.slow), *(f"{g}?" for g in self.unverified)]
+        return ", ".join(words)
+
+
+@dataclass(frozen=True)
+class Release:
+    """One TensorFlow release."""
+
+    version: str
+    toolkit: Toolkit
+    image: str
+    """Image its container is built on: its own, or its toolkit's where it has no sound one."""
+    own_image: bool
+    unusable: Mapping[str, str] | None
+    """Its own ``image``, ``why`` it is not used, and the report (``link``)."""
+    python: str | None
+    """Python of its own image, with a question mark where nobody could tell."""
+    requirement: str | None
+    """pip requirement that puts it into an environment, None where only its image has it."""
+    pythons: tuple[str, ...]
+    """Python versions that its Linux wheels exist for."""
+    gpus: Gpus
+    trouble: str | None
+    trouble_link: str | None
+    note: str
+    """What a person must know who chooses it, in a few words; empty for a plain release."""
+
+    @property
+    def label(self) -> str:
+        """One line for the list of choices."""
+        parts = [
+            f"{self.version:<15}CUDA {self.toolkit.cuda:<7}",
+            f"Python {self.python or self.pythons[-1]:<5}",
+            f"driver >= {self.toolkit.driver:<10}",
+            str(self.gpus),
+        ]
+        return " ".join(parts) + (f"  ({self.note})" if self.note else "")
+
+
+@cache
+def load() -> dict[str, Any]:
+    """Return the catalogue as it stands in its file."""
+    path = Path(__file__).with_name("catalogue.yaml")
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@cache
+def toolkits() -> dict[str, Toolkit]:
+    """Return the toolkits by name, oldest CUDA first."""
+    return {
+        name: Toolkit(
+            name=name,
+            line=facts["line"],
+            cuda=facts["cuda"],
+            cudnn=facts["cudnn"],
+            codename=facts["ubuntu"],
+            image=facts["image"],
+            driver=facts["driver"]["minimum"],
+            driver_toolkit=facts["driver"]["toolkit"],
+            packages=facts["packages"],
+        )
+        for name, facts in load()["toolkits"].items()
+    }
+
+
+def _note(facts: Mapping[str, Any], base: str) -> str:
+    if "label" in facts:
+        return str(facts["label"])
+    if "image" in facts:
+        return ""
+    own = f"its image {facts['unusable']['why']}" if "unusable" in facts else "it has no image"
+    return f"{own}: comes as an environment on {base.rpartition(':')[2]}"
+
+
+@cache
+def releases() -> dict[str, Release]:
+    """Return the releases by version, oldest first."""
+    gpus = {
+        name: Gpus(
+            tuple(facts["runs"]), tuple(facts["slow"]), tuple(facts["unverified"]), facts["why"]
+        )
+        for name, facts in load()["gpus"].items()
+    }
+    return {
+        version: Release(
+            version=version,
+            toolkit=toolkits()[facts["toolkit"]],
+            image=facts.get("image") or toolkits()[facts["toolkit"]].image,
+            own_image="image" in facts,
+            unusable=facts.get("unusable"),
+            python=facts.get("python"),
+            requirement=facts["wheel"]["requirement"] if "wheel" in facts else None,
+            pythons=tuple(facts["wheel"]["python"]) if "wheel" in facts else (),
+            gpus=gpus[facts["gpus"]],
+            trouble=facts.get("trouble"),
+            trouble_link=facts.get("trouble_link"),
+            note=_note(facts, toolkits()[facts["toolkit"]].image),
+        )
+        for version, facts in load()["releases"].items()
+    }
+
+
+def chosen(versions: Collection[str]) -> list[Release]:
+    """Return the releases of the given versions, oldest first; unknown versions are left out."""
+    return [release for version, release in releases().items() if version in versions]
+
+
+def python_of(image: str) -> str | None:
+    """Return the Python of an official image, None where unknown."""
+    return next((r.python for r in releases().values() if r.own_image and r.image == image), None)
+
+
+def choices() -> list[list[str]]:
+    """Return label and version of every release, newest first."""
+    return [[release.label, version] for version, release in reversed(releases().items())]
+
+
+def default_versions(fits: Callable[[Release], bool], gpus: Collection[str]) -> list[str]:
+    """Return the newest 1.x and the newest 2.x that have a sound image of their own and fit.
+
+    Args:
+        fits: Whether the host can run a release.
+        gpus: Generations of the host: a release known to run on one of them comes
+            before a release that may, and an official image before NVIDIA's.
+    """
+    best: dict[str, tuple[bool, bool, int, str]] = {}
+    for age, (version, release) in enumerate(releases().items()):
+        if release.own_image and fits(release):
+            known = not gpus or not set(gpus).isdisjoint(release.gpus.runs)
+            rank = (known, release.image.startswith("tensorflow/"), age, version)
+            major = version.split(".")[0]
+            best[major] = max(best.get(major, rank), rank)
+    return [version for *_, version in best.values()]

@@ -1,0 +1,135 @@
+"""The only file Copier loads: hands the functions of this folder to Jinja.
+
+``copier update`` renders the old and the new release in one Python process. A
+sibling imported by its plain name would be cached and serve the old release's
+code to the new rendering, so siblings are loaded as a package whose name
+contains the checkout they come from.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+from copier.errors import UserMessageError
+from jinja2 import Environment, pass_context
+from jinja2.ext import Extension
+from jinja2.runtime import Context
+
+
+def _sibling(name: str) -> ModuleType:
+    here = Path(__file__).resolve().parent
+    package = f"extensions_{sha256(str(here).encode()).hexdigest()[:12]}"
+    if package not in sys.modules:
+        sys.modules[package] = ModuleType(package)
+        sys.modules[package].__path__ = [str(here)]
+    return importlib.import_module(f"{package}.{name}")
+
+
+catalogue = _sibling("catalogue")
+checks = _sibling("checks")
+containers = _sibling("containers")
+defaults = _sibling("defaults")
+holds = _sibling("holds")
+mirrors = _sibling("mirrors")
+ports = _sibling("ports")
+quoting = _sibling("quoting")
+
+
+def _recorded_ports(answers: Mapping[str, Any]) -> dict[str, int]:
+    """Return the ledger in the answers file of the destination, empty on a first copy."""
+    conf = answers["_copier_conf"]
+    path = Path(conf["dst_path"], conf["answers_file"])
+    if not path.is_file():
+        return {}
+    recorded = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return ports.read_ledger(recorded.get("ports") or {})
+
+
+@pass_context
+def allot_ports(context: Context) -> dict[str, int]:
+    """Return the ledger of the answers with a port for every chosen version."""
+    answers = context.get_all()
+    return ports.allot(
+        [r.version for r in catalogue.chosen(checks.read_list(answers["tf_versions"]))],
+        ports.read_ledger(answers.get("ports") or {}),
+        int(answers.get("port_offset") or 0),
+    )
+
+
+@pass_context
+def refusal(context: Context, question: str) -> str:
+    """Return the sentence that refuses the present answer, empty when it is accepted."""
+    answers = context.get_all()
+    recorded = _recorded_ports(answers) if question == "ports" else {}
+    return checks.refusal(question, answers, recorded)
+
+
+@pass_context
+def accepted(context: Context, question: str) -> bool:
+    """Return true, or end Copier with the refusal as its one line of output.
+
+    Used in ``when``, which Copier renders before it validates an answer given by
+    ``--data`` or recorded earlier: a failing validator would be a traceback there.
+
+    Raises:
+        UserMessageError: the answer is refused.
+    """
+    answers = context.get_all()
+    if answers.get(question) is None:
+        return True
+    if question == "ports" and "ports" not in answers["_copier_conf"]["data"]:
+        # A recorded ledger lacks the versions that are new: it is completed, then judged.
+        answers = {**answers, "ports": allot_ports(context)}
+    recorded = _recorded_ports(answers) if question == "ports" else {}
+    if sentence := checks.refusal(question, answers, recorded):
+        raise UserMessageError(sentence)
+    return True
+
+
+@pass_context
+def default(context: Context, question: str) -> Any:
+    """Return the default of a question whose default depends on the machine or on other answers.
+
+    Raises:
+        UserMessageError: there is none that could be accepted.
+    """
+    answers = context.get_all()
+    value = defaults.default(question, answers)
+    if sentence := checks.refusal(question, {**answers, question: value}, {}):
+        raise UserMessageError(sentence)
+    return value
+
+
+@pass_context
+def plan(context: Context) -> list[Any]:
+    """Return the containers that the answers ask for, ready to print."""
+    return containers.plan(context.get_all())
+
+
+class Stack(Extension):
+    """Functions and filters of copier.yml and of the template."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        environment.globals.update(
+            accepted=accepted,
+            allot_ports=allot_ports,
+            cuda_families=holds.FAMILIES,
+            default=default,
+            mirror_urls=mirrors.urls,
+            plan=plan,
+            refusal=refusal,
+            version_choices=catalogue.choices,
+        )
+        environment.filters.update(
+            sh=quoting.shell,
+            sshd=quoting.sshd,
+            yaml=quoting.yaml_scalar,
+        )

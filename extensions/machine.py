@@ -1,0 +1,86 @@
+"""Defaults read from the machine on which the directory is generated."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from .catalogue import GENERATIONS
+
+# Compute capability to GPU generation: https://developer.nvidia.com/cuda-gpus
+_GENERATION = {
+    "6": "pascal",
+    "7": "volta",
+    "7.5": "turing",
+    "8": "ampere",
+    "8.9": "ada",
+    "9": "hopper",
+    "10": "blackwell",
+    "11": "blackwell",
+    "12": "blackwell",
+}
+
+
+def _person() -> tuple[int, int, str]:
+    """Return UID, GID and home of the person behind this run, never root's.
+
+    Under sudo that is the person who called it; for root itself, the first
+    ordinary user of an Ubuntu machine.
+    """
+    uid = os.getuid() or int(os.environ.get("SUDO_UID", "1000"))
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return uid, uid, "/home/ai"
+    return uid, entry.pw_gid or uid, entry.pw_dir
+
+
+def uid() -> int:
+    """Return the UID of the person who runs Copier."""
+    return _person()[0]
+
+
+def gid() -> int:
+    """Return the GID of the person who runs Copier."""
+    return _person()[1]
+
+
+def home() -> str:
+    """Return the home directory of the person who runs Copier."""
+    return _person()[2]
+
+
+def conda_path(host_home: str) -> str:
+    """Return the conda found in the home directory, else where Miniconda would go."""
+    for name in ("miniconda3", "miniforge3", "mambaforge", "anaconda3"):
+        if Path(host_home, name, "condabin").is_dir():
+            return f"{host_home}/{name}"
+    return f"{host_home}/miniconda3"
+
+
+def _query_gpus(field: str) -> list[str]:
+    """Return one field of every GPU as nvidia-smi prints it, nothing where it does not run."""
+    command = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader"]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in run.stdout.splitlines() if line.strip()]
+
+
+@cache
+def driver() -> str:
+    """Return the version of the NVIDIA driver, empty where nvidia-smi does not run."""
+    found = _query_gpus("driver_version")
+    return found[0] if found else ""
+
+
+@cache
+def gpus() -> list[str]:
+    """Return the GPU generations of this machine, oldest first, empty where unknown."""
+    capabilities = _query_gpus("compute_cap")
+    found = {_GENERATION.get(c) or _GENERATION.get(c.split(".")[0]) for c in capabilities}
+    return [generation for generation in GENERATIONS if generation in found]

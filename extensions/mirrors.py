@@ -1,0 +1,52 @@
+"""Where apt, pip and conda download from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Urls:
+    """Base URLs of one mirror."""
+
+    apt: str
+    """Takes the place of the Ubuntu archive, such as ``http://archive.ubuntu.com/ubuntu``."""
+    pip: str
+    """Takes the place of PyPI's index."""
+    conda: str
+    """Directory that holds conda's ``pkgs`` and ``cloud``."""
+
+
+# Ubuntu's packages are signed, so apt fetches them by http: an image without CA
+# certificates can do that too.
+KNOWN = {
+    # https://developer.aliyun.com/mirror/
+    "aliyun": Urls(
+        "http://mirrors.aliyun.com/ubuntu",
+        "https://mirrors.aliyun.com/pypi/simple",
+        "https://mirrors.aliyun.com/anaconda",
+    ),
+    # https://mirrors.tuna.tsinghua.edu.cn/help/
+    "tuna": Urls(
+        "http://mirrors.tuna.tsinghua.edu.cn/ubuntu",
+        "https://mirrors.tuna.tsinghua.edu.cn/pypi/web/simple",
+        "https://mirrors.tuna.tsinghua.edu.cn/anaconda",
+    ),
+    # https://mirrors.ustc.edu.cn/help/
+    "ustc": Urls(
+        "http://mirrors.ustc.edu.cn/ubuntu",
+        "https://mirrors.ustc.edu.cn/pypi/simple",
+        "https://mirrors.ustc.edu.cn/anaconda",
+    ),
+}
+
+
+def urls(mirror: str) -> Urls | None:
+    """Return the URLs behind the answer ``mirror``, None for ``none``.
+
+    A mirror named by its base URL serves ``/ubuntu``, ``/pypi/simple`` and ``/anaconda``.
+    """
+    if mirror == "none":
+        return None
+    base = mirror.rstrip("/")
+    return KNOWN.get(mirror) or Urls(f"{base}/ubuntu", f"{base}/pypi/simple", f"{base}/anaconda")
