@@ -109,7 +109,9 @@ class Release:
 def load() -> dict[str, Any]:
     """Return the catalogue as it stands in its file."""
     path = Path(__file__).with_name("catalogue.yaml")
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    # libyaml's loader, where PyYAML was built with it, is ten times faster
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
 
 
 @cache

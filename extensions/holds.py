@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 FAMILIES = (
     "cuda",
+    "cudnn",
     "gds-tools",
     "libcublas",
     "libcudla",
