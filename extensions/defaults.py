@@ -15,19 +15,21 @@ def _host(answers: Mapping[str, Any]) -> str:
 
 def _tf_versions(answers: Mapping[str, Any]) -> list[str]:
     """Return the newest 1.x and 2.x that this host can run."""
-    return catalogue.default_versions(
-        lambda release: not checks.tf_versions([release.version], answers), checks.gpus_of(answers)
-    )
+
+    def fits(release: catalogue.Release) -> bool:
+        return not checks.refusal("tf_versions", {**answers, "tf_versions": [release.version]})
+
+    return catalogue.default_versions(fits, checks.gpus_of(answers))
 
 
 _DEFAULTS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "host": _host,
     "tf_versions": _tf_versions,
-    "driver": lambda answers: machine.driver(),
-    "gpus": lambda answers: machine.gpus(),
-    "uid": lambda answers: machine.uid(),
-    "gid": lambda answers: machine.gid(),
-    "host_home": lambda answers: machine.home(),
+    "driver": lambda _: machine.driver(),
+    "gpus": lambda _: machine.gpus(),
+    "uid": lambda _: machine.uid(),
+    "gid": lambda _: machine.gid(),
+    "host_home": lambda _: machine.home(),
     "conda_path": lambda answers: machine.conda_path(str(answers["host_home"])),
     "project_path": lambda answers: f"{answers['host_home']}/tensorflow_volume",
 }

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from copier.errors import UserMessageError
@@ -32,14 +32,17 @@ def _sibling(name: str) -> ModuleType:
     return importlib.import_module(f"{package}.{name}")
 
 
-catalogue = _sibling("catalogue")
-checks = _sibling("checks")
-containers = _sibling("containers")
-defaults = _sibling("defaults")
-holds = _sibling("holds")
-mirrors = _sibling("mirrors")
-ports = _sibling("ports")
-quoting = _sibling("quoting")
+if TYPE_CHECKING:
+    from . import catalogue, checks, containers, defaults, holds, mirrors, ports, quoting
+else:
+    catalogue = _sibling("catalogue")
+    checks = _sibling("checks")
+    containers = _sibling("containers")
+    defaults = _sibling("defaults")
+    holds = _sibling("holds")
+    mirrors = _sibling("mirrors")
+    ports = _sibling("ports")
+    quoting = _sibling("quoting")
 
 
 def _recorded_ports(answers: Mapping[str, Any]) -> dict[str, int]:
@@ -82,7 +85,7 @@ def accepted(context: Context, question: str) -> bool:
         UserMessageError: the answer is refused.
     """
     answers = context.get_all()
-    if answers.get(question) is None:
+    if question not in answers:
         return True
     if question == "ports" and "ports" not in answers["_copier_conf"]["data"]:
         # A recorded ledger lacks the versions that are new: it is completed, then judged.
@@ -102,13 +105,13 @@ def default(context: Context, question: str) -> Any:
     """
     answers = context.get_all()
     value = defaults.default(question, answers)
-    if sentence := checks.refusal(question, {**answers, question: value}, {}):
+    if sentence := checks.refusal(question, {**answers, question: value}):
         raise UserMessageError(sentence)
     return value
 
 
 @pass_context
-def plan(context: Context) -> list[Any]:
+def plan(context: Context) -> list[containers.Container]:
     """Return the containers that the answers ask for, ready to print."""
     return containers.plan(context.get_all())
 

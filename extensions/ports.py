@@ -15,6 +15,9 @@ from typing import Any
 LOWEST, HIGHEST = 1024, 65535
 """Ports that a person may give: below the first, a port belongs to the system."""
 
+MAX_OFFSET = 9999
+"""Highest offset with which the default ports of 1.x and 2.x stay below 32768."""
+
 
 def read_ledger(answer: Any) -> dict[str, int]:
     """Return the answer as version to port; entries that are none are left out."""

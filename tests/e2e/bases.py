@@ -27,7 +27,13 @@ from pathlib import Path
 STAND_IN_LABEL = "org.copier-tensorflow-host.stand-in"
 DIGEST_LABEL = "org.copier-tensorflow-host.digest"
 
-UBUNTU = {"xenial": "16.04", "bionic": "18.04", "focal": "20.04", "jammy": "22.04", "noble": "24.04"}
+UBUNTU = {
+    "xenial": "16.04",
+    "bionic": "18.04",
+    "focal": "20.04",
+    "jammy": "22.04",
+    "noble": "24.04",
+}
 
 # CUDA_VERSION of a base that does not state its own.
 CUDA_VERSION = {
@@ -141,7 +147,16 @@ def build(base: Base) -> str:
     if labels is None or labels.get(DIGEST_LABEL) != digest:
         with tempfile.TemporaryDirectory() as context:
             _write_context(Path(context), base, digest)
-            _run("docker", "build", "--quiet", *_proxies(), "--tag", base.tag, context, DOCKER_BUILDKIT="1")
+            _run(
+                "docker",
+                "build",
+                "--quiet",
+                *_proxies(),
+                "--tag",
+                base.tag,
+                context,
+                DOCKER_BUILDKIT="1",
+            )
     return base.tag
 
 
@@ -179,7 +194,9 @@ def newer_version(version: str) -> str:
     upstream, dash, revision = version.rpartition("-")
     if not dash:
         upstream, revision = version, ""
-    return re.sub(r"\d+(?=\D*$)", lambda number: str(int(number[0]) + 1), upstream) + dash + revision
+    return (
+        re.sub(r"\d+(?=\D*$)", lambda number: str(int(number[0]) + 1), upstream) + dash + revision
+    )
 
 
 def _cache_dir() -> Path:
@@ -266,7 +283,10 @@ def _write_context(context: Path, base: Base, digest: str) -> None:
 def _dockerfile(base: Base, digest: str) -> str:
     cuda_version = base.env.get("CUDA_VERSION", CUDA_VERSION[base.codename])
     env = {**official_env(base.codename, cuda_version), **base.env}
-    labels = {STAND_IN_LABEL: "empty packages under the names of CUDA's, for tests only", DIGEST_LABEL: digest}
+    labels = {
+        STAND_IN_LABEL: "empty packages under the names of CUDA's, for tests only",
+        DIGEST_LABEL: digest,
+    }
     lines = [
         f"FROM {_rootfs_image(base.codename)}",
         "RUN --mount=type=bind,target=/mnt sh -eu /mnt/setup",
@@ -289,7 +309,11 @@ def _setup_script(base: Base) -> str:
     users = base.users
     if users is None:
         users = (("ubuntu", 1000, 1000),) if base.codename == "noble" else ()
-    steps = ["cp -r /mnt/files/. /", "chmod a+x /usr/sbin/policy-rc.d", "touch /var/lib/dpkg/available"]
+    steps = [
+        "cp -r /mnt/files/. /",
+        "chmod a+x /usr/sbin/policy-rc.d",
+        "touch /var/lib/dpkg/available",
+    ]
     if base.extra:
         # before NVIDIA's sources are there
         steps.insert(
@@ -305,7 +329,9 @@ def _setup_script(base: Base) -> str:
         steps.append("chmod a+x /opt/nvidia/nvidia_entrypoint.sh")
     for name, uid, gid in users:
         steps.append(f"groupadd --non-unique --gid {gid} {name}")
-        steps.append(f"useradd --no-log-init --create-home --shell /bin/bash --uid {uid} --gid {gid} {name}")
+        steps.append(
+            f"useradd --no-log-init --create-home --shell /bin/bash --uid {uid} --gid {gid} {name}"
+        )
     if not base.ubuntu_lists:
         steps.append("rm -f /etc/apt/sources.list /etc/apt/sources.list.d/ubuntu.sources")
     return "\n".join(steps) + "\n"
@@ -323,19 +349,27 @@ def _files(base: Base) -> dict[str, str]:
         f"{apt}/docker-no-languages": 'Acquire::Languages "none";\n',
     }
     if base.docker_clean:
-        clean = "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true"
+        cached = "archives/*.deb archives/partial/*.deb *.bin".split()
+        clean = f"rm -f {' '.join(f'/var/cache/apt/{name}' for name in cached)} || true"
         files[f"{apt}/docker-clean"] = (
             f'DPkg::Post-Invoke {{ "{clean}"; }};\n'
             f'APT::Update::Post-Invoke {{ "{clean}"; }};\n'
             'Dir::Cache::pkgcache "";\nDir::Cache::srcpkgcache "";\n'
         )
     if base.nvidia_lists:
-        files.update({f"etc/apt/sources.list.d/{name}": text for name, text in _nvidia_lists(base.codename).items()})
+        files.update(
+            {
+                f"etc/apt/sources.list.d/{name}": text
+                for name, text in _nvidia_lists(base.codename).items()
+            }
+        )
     if base.codename == "noble":
         files["etc/apt/sources.list"] = "# See /etc/apt/sources.list.d/ubuntu.sources\n"
         files["etc/apt/sources.list.d/ubuntu.sources"] = _deb822_sources(base.codename)
     if base.newer_candidates:
-        files["etc/apt/sources.list.d/newer-candidates.list"] = "deb [trusted=yes] file:/opt/newer-candidates ./\n"
+        files["etc/apt/sources.list.d/newer-candidates.list"] = (
+            "deb [trusted=yes] file:/opt/newer-candidates ./\n"
+        )
     if base.entrypoint is not None:
         files["opt/nvidia/nvidia_entrypoint.sh"] = base.entrypoint
     bashrc = base.bashrc
@@ -394,15 +428,21 @@ def _make_packages(folder: Path, versions: Mapping[str, str]) -> None:
                 "Description: stand-in for NVIDIA's package of this name\n"
                 " Empty: it lets tests see what apt does with the name and the version.\n"
             )
-            os.chmod(tree, 0o755)
+            Path(tree).chmod(0o755)
             _run("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", tree, str(folder))
 
 
 def _make_repository(folder: Path, versions: Mapping[str, str]) -> None:
     """Build an apt repository of empty packages into `folder`."""
     _make_packages(folder, versions)
-    with open(folder / "Packages", "w") as index:
-        subprocess.run(["dpkg-scanpackages", "."], cwd=folder, stdout=index, stderr=subprocess.DEVNULL, check=True)
+    with (folder / "Packages").open("w") as index:
+        subprocess.run(
+            ["dpkg-scanpackages", "."],
+            cwd=folder,
+            stdout=index,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
 
 
 if __name__ == "__main__":

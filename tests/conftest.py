@@ -1,0 +1,59 @@
+"""What all tests share: the template as a tagged repository, and answers to copy it with."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pytest_copier.plugin import CopierFixture, CopierProject
+from pytest_gitconfig import GitConfig
+
+from tests.support import ROOT, git
+
+
+@pytest.fixture(scope="session")
+def copier_template(
+    tmp_path_factory: pytest.TempPathFactory,
+    default_gitconfig: GitConfig,  # noqa: ARG001 (git needs an author)
+) -> Path:
+    """The repository with its tags, and the working tree, uncommitted changes too, as 99.0.0."""
+    clone = tmp_path_factory.mktemp("template") / "clone"
+    git(ROOT, "clone", "--quiet", str(ROOT), str(clone))
+    for path in git(clone, "ls-files", "-z").split("\0")[:-1]:
+        (clone / path).unlink()
+    for path in git(ROOT, "ls-files", "-z", "-co", "--exclude-standard").split("\0")[:-1]:
+        if (ROOT / path).is_file():
+            (clone / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / path, clone / path)
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "--allow-empty", "--message", "Working tree")
+    git(clone, "tag", "99.0.0")
+    return clone
+
+
+@pytest.fixture(scope="session")
+def article() -> dict[str, Any]:
+    """The answers of the example: those of the article this template grew from."""
+    answers: dict[str, Any] = yaml.safe_load((ROOT / "example/answers.yml").read_text())
+    return answers
+
+
+@pytest.fixture
+def generate(
+    copier: CopierFixture, article: dict[str, Any], tmp_path: Path
+) -> Callable[..., CopierProject]:
+    """Copy the template with the article's answers, changed by those given."""
+
+    def copy(**answers: Any) -> CopierProject:
+        if "tf_versions" in answers:
+            answers = {"ports": None, "gpus": [], "driver": "", **answers}
+        data = {**article, **answers}
+        return copier.copy(
+            tmp_path / "gpu01", **{name: data[name] for name in data if data[name] is not None}
+        )
+
+    return copy

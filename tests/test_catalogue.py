@@ -1,0 +1,197 @@
+"""The catalogue agrees with its schema and with itself."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import jsonschema
+import pytest
+from packaging.version import Version
+
+from extensions import catalogue, holds
+
+TEXT = {"type": "string", "minLength": 1}
+TEXTS = {"type": "array", "items": TEXT}
+SOURCES = {**TEXTS, "minItems": 1}
+LINK = {"type": "string", "pattern": "^https://"}
+GENERATIONS = {"type": "array", "items": {"enum": list(catalogue.GENERATIONS)}}
+DRIVER = {"type": "string", "pattern": r"^[0-9]{3}(\.[0-9]+)*$"}
+IMAGE = {"type": "string", "pattern": r"^(tensorflow/tensorflow|nvcr\.io/nvidia/tensorflow):\S+$"}
+
+
+def record(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {**required, **(optional or {})},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def mapping(values: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": values}
+
+
+SCHEMA = record(
+    {
+        "gpus": mapping(
+            record(
+                {
+                    "runs": GENERATIONS,
+                    "slow": GENERATIONS,
+                    "unverified": GENERATIONS,
+                    "why": TEXT,
+                    "sources": SOURCES,
+                },
+                {"doubts": TEXT},
+            )
+        ),
+        "toolkits": mapping(
+            record(
+                {
+                    "line": TEXT,
+                    "cuda": TEXT,
+                    "cudnn": {"type": ["string", "null"]},
+                    "ubuntu": {"enum": list(catalogue.UBUNTU)},
+                    "image": IMAGE,
+                    "driver": record({"minimum": DRIVER, "toolkit": DRIVER, "sources": SOURCES}),
+                    "packages": mapping({"type": ["string", "null"]}),
+                    "sources": SOURCES,
+                },
+                {"doubts": TEXT},
+            )
+        ),
+        "releases": mapping(
+            record(
+                {"toolkit": TEXT, "gpus": TEXT, "sources": SOURCES},
+                {
+                    "image": IMAGE,
+                    "unusable": record({"image": IMAGE, "why": TEXT, "link": LINK}),
+                    "python": {"type": "string", "pattern": r"^3\.[0-9]+\??$"},
+                    "evidence": {"enum": ["stated", "used"]},
+                    "label": TEXT,
+                    "wheel": record({"requirement": TEXT, "python": TEXTS}),
+                    "trouble": TEXT,
+                    "trouble_link": LINK,
+                    "doubts": TEXT,
+                },
+            )
+        ),
+        "sources": mapping(TEXT),
+    }
+)
+
+# Reported absent by people who looked: facts of the catalogue's sources.
+ABSENT = "2.1.3 2.4.4 2.5.2 2.5.3 2.6.2 2.12.1 2.13.1 2.14.1 2.15.1 2.17.1 2.18.1 2.19.1".split()
+# Their own images see no GPU.
+BLIND = ["2.15.0", "2.18.0", "2.19.0", "2.20.0", "2.21.0"]
+
+FACTS = catalogue.load()
+RELEASES = catalogue.releases()
+TOOLKITS = catalogue.toolkits()
+
+
+def test_the_file_has_the_shape_that_the_code_reads() -> None:
+    jsonschema.validate(FACTS, SCHEMA)
+
+
+def test_every_source_named_is_explained_and_every_one_explained_is_named() -> None:
+    records = [*FACTS["gpus"].values(), *FACTS["toolkits"].values(), *FACTS["releases"].values()]
+    records += [toolkit["driver"] for toolkit in FACTS["toolkits"].values()]
+    assert {source for facts in records for source in facts["sources"]} == set(FACTS["sources"])
+
+
+def test_releases_stand_oldest_first_a_build_of_nvidia_after_the_official_one() -> None:
+    def age(version: str) -> tuple[Version, str]:
+        official, _, build = version.partition("-")
+        return Version(official), build
+
+    assert list(RELEASES) == sorted(RELEASES, key=age)
+    assert Version(next(iter(RELEASES))) >= Version("1.13")
+
+
+def test_a_newer_cuda_never_needs_an_older_driver() -> None:
+    ours = [t for t in TOOLKITS.values() if not t.line.startswith("nv")]
+    for older, newer in itertools.pairwise(ours):
+        assert Version(older.cuda) <= Version(newer.cuda)
+        assert Version(older.driver) <= Version(newer.driver)
+    for toolkit in TOOLKITS.values():
+        assert Version(toolkit.driver) <= Version(toolkit.driver_toolkit)
+
+
+def test_a_line_has_one_cuda_and_one_cudnn_major() -> None:
+    def majors(toolkit: catalogue.Toolkit) -> tuple[str, str]:
+        return toolkit.line, (toolkit.cudnn or "").split(".")[0]
+
+    assert len(set(map(majors, TOOLKITS.values()))) == len({t.line for t in TOOLKITS.values()})
+
+
+def test_no_two_releases_have_the_same_image_of_their_own() -> None:
+    own = [release.image for release in RELEASES.values() if release.own_image]
+    assert len(own) == len(set(own))
+
+
+@pytest.mark.parametrize("toolkit", TOOLKITS.values(), ids=lambda t: t.name)
+def test_the_image_of_a_toolkit_is_the_own_image_of_a_release_on_it(
+    toolkit: catalogue.Toolkit,
+) -> None:
+    assert toolkit.image in {
+        r.image for r in RELEASES.values() if r.own_image and r.toolkit == toolkit
+    }
+    assert catalogue.python_of(toolkit.image)
+
+
+@pytest.mark.parametrize("version", ABSENT)
+def test_an_image_reported_absent_is_never_used(version: str) -> None:
+    assert not [r for r in RELEASES.values() if r.image.endswith(f":{version}-gpu")]
+
+
+@pytest.mark.parametrize("version", BLIND)
+def test_an_image_that_sees_no_gpu_is_replaced_by_a_sound_one_and_an_environment(
+    version: str,
+) -> None:
+    release = RELEASES[version]
+    assert release.image == "tensorflow/tensorflow:2.17.0-gpu"
+    assert release.requirement == f"tensorflow[and-cuda]=={version}"
+    assert "sees no GPU" in release.label
+    assert release.unusable
+    assert release.unusable["link"].startswith("https://github.com/tensorflow/")
+
+
+@pytest.mark.parametrize("version", [v for v in ABSENT if v in RELEASES])
+def test_a_release_without_an_image_is_offered_as_an_environment_and_says_so(version: str) -> None:
+    release = RELEASES[version]
+    assert release.image == release.toolkit.image
+    assert "no image: comes as an environment on" in release.label
+
+
+@pytest.mark.parametrize("release", RELEASES.values(), ids=lambda r: r.version)
+def test_a_release_can_be_used_in_its_container(release: catalogue.Release) -> None:
+    assert release.own_image or release.requirement
+    assert release.gpus.possible
+    if release.requirement:
+        assert release.requirement.endswith(f"=={release.version}")
+        assert release.pythons
+    if release.own_image and release.pythons:
+        assert catalogue.python_of(release.image).rstrip("?") in release.pythons  # type: ignore[union-attr]
+
+
+def test_the_defaults_are_the_newest_1_x_and_2_x_with_a_sound_official_image() -> None:
+    assert catalogue.default_versions(lambda _: True, []) == ["1.15.5", "2.17.0"]
+
+
+def test_a_label_tells_cuda_python_driver_and_gpus() -> None:
+    assert RELEASES["1.15.5"].label.split(maxsplit=1) == [
+        "1.15.5",
+        "CUDA 10.0    Python 3.6   driver >= 410.48     pascal to turing",
+    ]
+
+
+def test_what_nobody_could_verify_carries_a_question_mark() -> None:
+    assert "Python 3.8?" in RELEASES["2.6.1"].label
+    assert "ada slow, hopper?" in RELEASES["2.11.0"].label
+
+
+def test_every_package_pinned_belongs_to_cuda() -> None:
+    assert all(holds.is_cuda(name) for t in TOOLKITS.values() for name in t.packages)

@@ -1,0 +1,334 @@
+"""What is refused, with the sentence that says why and what to do; and what is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extensions import checks, machine
+
+OTHERS: dict[str, Any] = {
+    "tf_versions": ["1.15.5", "2.17.0"],
+    "driver": "",
+    "gpus": [],
+    "host_home": "/home/ai",
+    "conda_path": "/home/ai/miniconda3",
+}
+
+NO_HOST = (
+    "is no name for a Compose project and ssh aliases; use up to 40 lower-case letters and digits "
+    "with single hyphens between, such as gpu01"
+)
+NO_PATH = "is not absolute; write the whole path, such as /home/ai"
+BAD_PATH = "in it; use a path without : $ \" ' ` \\"
+SYSTEM_PATH = (
+    "would hide a system directory of the containers; use one such as /home/ai or /data/ai"
+)
+NO_USER = (
+    "is no user name that useradd accepts; use up to 32 lower-case letters, digits, - and _, "
+    "beginning with a letter"
+)
+SECRET = "the URL has a user name or password in it, which would go into git; give one without"
+NO_PACKAGE = (
+    "is no name of an apt package; use lower-case letters, digits, + - and ., such as net-tools"
+)
+CONTROL = "has a control character in it; type it without"
+ROOTS = "is root's; give that of the ordinary user who owns the home, as 'id -u' prints it"
+NOBODYS = (
+    "is nobody's; give one from 1 to 4294967294 other than 65534 and 65535, as 'id -u' prints it"
+)
+NO_REGISTRY = (
+    "is no prefix of image names; write host, port and path without https:// and without a last "
+    "slash, such as registry.example.com:5000/hub"
+)
+NO_ADDRESS = (
+    "is no IP address; use 0.0.0.0 for all, 127.0.0.1 for this host alone, or one of its own"
+)
+NO_GPU = "names no GPU; use all, or indexes or UUIDs as nvidia-smi -L prints them, such as 0,1"
+NO_DRIVER = (
+    "is no driver version; write it as nvidia-smi prints it, such as 550.54.15, or leave it empty"
+)
+NO_HOSTS = (
+    "is no list of hosts; write them with commas and no spaces, such as "
+    "localhost,.example.com,10.0.0.0/8"
+)
+NO_VERSIONS = "is no list of versions; choose at least one, such as ['2.17.0']"
+
+REFUSED: list[tuple[str, Any, str]] = [
+    ("host", "GPU 01", f"'GPU 01' {NO_HOST}"),
+    ("host", "", f"'' {NO_HOST}"),
+    ("host", "gpu_01", f"'gpu_01' {NO_HOST}"),
+    ("host", "a\x1b[31m", rf"'a\x1b[31m' {CONTROL}"),
+    ("tf_versions", [], f"'[]' {NO_VERSIONS}"),
+    ("tf_versions", "2.17.0", f"'2.17.0' {NO_VERSIONS}"),
+    (
+        "tf_versions",
+        ["2.15"],
+        "'2.15' is not offered; choose 2.15.0, 2.15.0.post1 or 2.15.1 instead",
+    ),
+    ("tf_versions", ["2.l7.0"], "'2.l7.0' is not offered; choose 2.7.0, 2.17.0 or 2.8.0 instead"),
+    ("driver", "newest", f"'newest' {NO_DRIVER}"),
+    ("driver", 550.54, "'550.54' is a number; write it in quotes, as nvidia-smi prints it"),
+    (
+        "driver",
+        "470.57.02",
+        "'470.57.02' is too old for TensorFlow 2.17.0, which needs 525.60.13 or newer; "
+        "upgrade the driver, or leave that version out",
+    ),
+    ("gpus", "ampere", "'ampere' is no list; write it as [ampere, ada], or [] for not checked"),
+    (
+        "gpus",
+        ["maxwell"],
+        "'maxwell' is no GPU generation that we know; choose from pascal, volta, turing, ampere, "
+        "ada, hopper or blackwell",
+    ),
+    (
+        "gpus",
+        ["ada", "hopper"],
+        "TensorFlow 1.15.5 does not run on ada and hopper (CUDA 10 has no code for Ampere and "
+        "newer); choose 1.15.5-nv23.03 or another that does",
+    ),
+    ("uid", 0, f"'0' {ROOTS}"),
+    ("uid", "-1", "'-1' is no number; write the one that 'id -u' prints"),
+    ("uid", "ai", "'ai' is no number; write the one that 'id -u' prints"),
+    ("uid", True, "'True' is no number; write the one that 'id -u' prints"),
+    ("uid", 65534, f"'65534' {NOBODYS}"),
+    ("uid", 2**32 - 1, f"'4294967295' {NOBODYS}"),
+    ("gid", 0, f"'0' {ROOTS.replace('id -u', 'id -g')}"),
+    ("gid", "1e3", "'1e3' is no number; write the one that 'id -g' prints"),
+    ("host_home", "home/ai", f"'home/ai' {NO_PATH}"),
+    ("host_home", "~ai", f"'~ai' {NO_PATH}"),
+    ("host_home", "/home/a:b", f"'/home/a:b' has : {BAD_PATH}"),
+    ("host_home", "/home/$USER", f"'/home/$USER' has $ {BAD_PATH}"),
+    ("host_home", "/home/\"a'", f"'/home/\"a'' has \" ' {BAD_PATH}"),
+    ("host_home", "/home/a\nb", rf"'/home/a\nb' {CONTROL}"),
+    ("host_home", "/home/ai/", "'/home/ai/' is not in its plain form; write '/home/ai'"),
+    ("host_home", "/home/../etc", "'/home/../etc' is not in its plain form; write '/etc'"),
+    ("host_home", "//home", "'//home' is not in its plain form; write '/home'"),
+    ("host_home", "/home/ai ", "'/home/ai ' is not in its plain form; write '/home/ai'"),
+    ("host_home", "/", f"'/' {SYSTEM_PATH}"),
+    ("host_home", "/usr", f"'/usr' {SYSTEM_PATH}"),
+    ("host_home", "/etc/ssh", f"'/etc/ssh' {SYSTEM_PATH}"),
+    ("host_home", "/AI", f"'/AI' {SYSTEM_PATH}"),
+    (
+        "host_home",
+        "/" + "x" * 1000,
+        f"'/{'x' * 59}…' is too long; use a path of at most 1000 characters",
+    ),
+    ("conda_path", "miniconda3", f"'miniconda3' {NO_PATH}"),
+    ("conda_path", "/usr/lib/conda", f"'/usr/lib/conda' {SYSTEM_PATH}"),
+    (
+        "conda_path",
+        "/home/ai",
+        "'/home/ai' would make the read-only home /home/ai writable; give the directory of conda "
+        "itself, such as /home/ai/miniconda3",
+    ),
+    (
+        "conda_path",
+        "/home",
+        "'/home' would make the read-only home /home/ai writable; give the directory of conda "
+        "itself, such as /home/ai/miniconda3",
+    ),
+    ("project_path", "/var", f"'/var' {SYSTEM_PATH}"),
+    (
+        "project_path",
+        "/home/ai",
+        "'/home/ai' would make host_home /home/ai writable under /AI; give a directory of its own, "
+        "such as /home/ai/tensorflow_volume",
+    ),
+    (
+        "project_path",
+        "/home/ai/miniconda3",
+        "'/home/ai/miniconda3' would make conda_path /home/ai/miniconda3 writable under /AI; give "
+        "a directory of its own, such as /home/ai/tensorflow_volume",
+    ),
+    (
+        "ports",
+        "11522",
+        "'11522' is no map of version to port; write it as {1.15.5: 11522, 2.17.0: 21722}",
+    ),
+    (
+        "ports",
+        "{1.15.5: [",
+        "'{1.15.5: [' is no map of version to port; write it as {1.15.5: 11522, 2.17.0: 21722}",
+    ),
+    (
+        "ports",
+        {"1.15.5": 80, "2.17.0": 21722},
+        "'80' for 1.15.5 is no port from 1024 to 65535; give it one, such as 11522",
+    ),
+    (
+        "ports",
+        {"1.15.5": 65536, "2.17.0": 21722},
+        "'65536' for 1.15.5 is no port from 1024 to 65535; give it one, such as 11522",
+    ),
+    (
+        "ports",
+        {"1.15.5": "ssh", "2.17.0": 21722},
+        "'ssh' for 1.15.5 is no port from 1024 to 65535; give it one, such as 11522",
+    ),
+    (
+        "ports",
+        {"1.15.5": 10022, "2.17.0": 10022},
+        "'10022' is given to 1.15.5 and 2.17.0; give each its own",
+    ),
+    (
+        "ports",
+        {"1.15.5": 10022},
+        "'{1.15.5: 10022}' has no port for 2.17.0; add one, as in {1.15.5: 10022, 2.17.0: 21722}",
+    ),
+    (
+        "ports",
+        {"1.15.5": 11522, "2.17": 21722},
+        "'2.17' is not offered; choose 2.17.0, 2.17.0-nv25.02 or 2.17.1 instead",
+    ),
+    (
+        "mirror",
+        "alyun",
+        "'alyun' is no mirror that we know; use none, aliyun, tuna, ustc or the base URL of one",
+    ),
+    (
+        "mirror",
+        "ftp://mirror.example.com",
+        "'ftp://mirror.example.com' is no URL that we can use; write it as "
+        "https://mirror.example.com",
+    ),
+    ("mirror", "https://me:pw@mirror.example.com", f"{SECRET}, such as https://mirror.example.com"),
+    ("ssh", "maybe", "'maybe' is neither yes nor no; answer true or false"),
+    ("advanced", "maybe", "'maybe' is neither yes nor no; answer true or false"),
+    ("user", "Ai", f"'Ai' {NO_USER}"),
+    ("user", "ai;id", f"'ai;id' {NO_USER}"),
+    ("user", "x" * 33, f"'{'x' * 33}' {NO_USER}"),
+    ("user", "root", "'root' is a system account of the images; use another name, such as ai"),
+    ("sudo", "maybe", "'maybe' is neither yes nor no; answer true or false"),
+    ("port_offset", -1, "'-1' is no offset; give one from 0 to 9999, such as 10"),
+    ("port_offset", 10000, "'10000' is no offset; give one from 0 to 9999, such as 10"),
+    ("bind_address", "gpu01", f"'gpu01' {NO_ADDRESS}"),
+    ("bind_address", "10.0.0.256", f"'10.0.0.256' {NO_ADDRESS}"),
+    ("bind_address", "fe80::1%eth0", f"'fe80::1%eth0' {NO_ADDRESS}"),
+    ("gpu_devices", "first", f"'first' {NO_GPU}"),
+    ("gpu_devices", "", f"'' {NO_GPU}"),
+    ("gpu_devices", "0,0", "'0,0' names a GPU twice; name each once"),
+    ("packages", "vim", "'vim' is no list; write it as [vim, net-tools], or [] for none"),
+    ("packages", "[vim", "'[vim' is no list; write it as [vim, net-tools], or [] for none"),
+    ("packages", ["vim; rm -rf /"], f"'vim; rm -rf /' {NO_PACKAGE}"),
+    ("packages", ["vim-"], f"'vim-' {NO_PACKAGE}"),
+    ("packages", ["--yes"], f"'--yes' {NO_PACKAGE}"),
+    ("packages", [7], f"'7' {NO_PACKAGE}"),
+    (
+        "packages",
+        ["libcudnn8"],
+        "'libcudnn8' is a CUDA package, and those are held at the versions of the image; "
+        "leave it out",
+    ),
+    ("registry", "https://registry.example.com", f"'https://registry.example.com' {NO_REGISTRY}"),
+    ("registry", "registry.example.com/", f"'registry.example.com/' {NO_REGISTRY}"),
+    (
+        "proxy",
+        "proxy.example.com:3128",
+        "'proxy.example.com:3128' is no URL that we can use; write it as "
+        "http://proxy.example.com:3128",
+    ),
+    ("proxy", "http://me:pw@proxy:3128", f"{SECRET}, such as http://proxy.example.com:3128"),
+    ("no_proxy", "localhost, .example.com", f"'localhost, .example.com' {NO_HOSTS}"),
+    ("language", "fr", "'fr' is no language that we speak; use en or zh"),
+]
+
+ACCEPTED: list[tuple[str, Any]] = [
+    ("host", "gpu-01"),
+    ("tf_versions", ["1.13.1", "2.21.0"]),
+    ("driver", ""),
+    ("driver", "535.54"),
+    ("gpus", ["turing", "hopper"]),
+    ("uid", "1000"),
+    ("uid", 4294967294),
+    ("gid", 100),
+    ("host_home", "/data/my lab/ai#1"),
+    ("host_home", "/home/李"),
+    ("conda_path", "/opt/miniforge3"),
+    ("project_path", "/data/projects"),
+    ("ports", '{"1.15.5": 10022, "2.17.0": 20022}'),
+    ("ports", {"1.15.5": 10022, "2.17.0": 20022, "2.9.1": 20922}),
+    ("mirror", "none"),
+    ("mirror", "tuna"),
+    ("mirror", "http://10.1.2.3:8080/mirror"),
+    ("ssh", "no"),
+    ("user", "_lab-1"),
+    ("bind_address", "::1"),
+    ("gpu_devices", "0,3"),
+    ("gpu_devices", "GPU-5f3c1d2e,MIG-GPU-5f3c1d2e/1/0"),
+    ("packages", "[]"),
+    ("packages", ["libstdc++6", "python3.8"]),
+    ("registry", ""),
+    ("registry", "localhost:5000/hub"),
+    ("proxy", "http://[fd00::1]:3128"),
+    ("no_proxy", "localhost,127.0.0.1,.example.com,10.0.0.0/8,[fd00::1],*"),
+]
+
+
+def refusal(question: str, answer: Any, recorded: Mapping[str, int] | None = None) -> str:
+    return checks.refusal(question, {**OTHERS, question: answer}, recorded or {})
+
+
+@pytest.mark.parametrize(("question", "answer", "sentence"), REFUSED)
+def test_refused(question: str, answer: Any, sentence: str) -> None:
+    assert refusal(question, answer) == f"{question}: {sentence}"
+
+
+@pytest.mark.parametrize(("question", "answer"), ACCEPTED)
+def test_accepted(question: str, answer: Any) -> None:
+    assert refusal(question, answer) == ""
+
+
+def test_a_version_that_the_driver_of_the_host_cannot_run() -> None:
+    answers = {"tf_versions": ["1.15.5", "2.17.0"], "driver": "470.57.02", "gpus": []}
+    assert checks.refusal("tf_versions", answers) == (
+        "tf_versions: '2.17.0' needs NVIDIA driver 525.60.13 or newer and the host has 470.57.02; "
+        "upgrade it and answer driver anew, or leave that version out"
+    )
+
+
+def test_a_version_that_the_gpus_of_the_host_cannot_run() -> None:
+    answers = {"tf_versions": ["2.17.0"], "driver": "", "gpus": ["blackwell"]}
+    assert checks.refusal("tf_versions", answers) == (
+        "tf_versions: '2.17.0' does not run on blackwell (official wheels have no code for "
+        "Blackwell); choose 2.17.0-nv25.02 or another that does"
+    )
+
+
+def test_before_driver_and_gpus_are_answered_the_machine_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machine, "gpus", lambda: ["ampere"])
+    assert "'1.15.5' does not run on ampere" in checks.refusal(
+        "tf_versions", {"tf_versions": ["1.15.5"]}
+    )
+    monkeypatch.setattr(machine, "driver", lambda: "390.12")
+    assert "the host has 390.12" in checks.refusal("tf_versions", {"tf_versions": ["1.15.5"]})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"1.15.5": 10022, "2.17.0": 21722}, {"2.17.0": 11522, "1.15.5": 20000}, {"2.17.0": 21722}],
+)
+def test_a_port_that_was_given_is_never_taken_away(answer: dict[str, int]) -> None:
+    sentence = refusal("ports", answer, {"1.15.5": 11522})
+    assert "takes away 11522, which 1.15.5 was given for ever; keep it, as in {" in sentence
+
+
+@pytest.mark.parametrize("question", [*checks.QUESTIONS])
+@given(
+    answer=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=5,
+    )
+)
+def test_any_answer_gets_a_sentence_of_one_line_or_none(question: str, answer: Any) -> None:
+    sentence = refusal(question, answer)
+    assert sentence == "" or sentence.startswith(f"{question}: ")
+    assert sentence.isprintable()

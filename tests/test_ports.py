@@ -1,0 +1,85 @@
+"""A port is readable, and stays with its version for ever."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from extensions import catalogue, checks, ports
+
+VERSIONS = list(catalogue.releases())
+
+
+@pytest.mark.parametrize(
+    ("version", "port"),
+    [("1.15.5", 11522), ("2.9.3", 20922), ("2.15.0.post1", 21522), ("2.17.0-nv25.02", 21722)],
+)
+def test_a_default_port_reads_like_its_version(version: str, port: int) -> None:
+    assert ports.allot([version], {}) == {version: port}
+
+
+def test_a_second_release_of_a_minor_takes_the_next_free_number() -> None:
+    assert ports.allot(["2.9.1", "2.9.3"], {"2.8.4": 20923}) == {
+        "2.8.4": 20923,
+        "2.9.1": 20922,
+        "2.9.3": 20924,
+    }
+
+
+def test_an_offset_moves_only_ports_not_given_yet() -> None:
+    assert ports.allot(["1.15.5", "2.17.0"], {"1.15.5": 11522}, offset=10) == {
+        "1.15.5": 11522,
+        "2.17.0": 21732,
+    }
+
+
+def test_default_ports_lie_below_the_ephemeral_range() -> None:
+    assert max(ports.allot(VERSIONS, {}, offset=ports.MAX_OFFSET).values()) < 32768
+
+
+class YearsOfAnswers(RuleBasedStateMachine):
+    """Any history of choosing, dropping, choosing again and typing over.
+
+    Each step is one run of Copier: the ledger is allotted for the chosen versions as the
+    question's default, typed over by the person, and recorded if it is not refused.
+    """
+
+    @initialize()
+    def first_copy(self) -> None:
+        self.ledger: dict[str, int] = {}
+        self.before: dict[str, int] = {}
+
+    @rule(
+        chosen=st.lists(st.sampled_from(VERSIONS), min_size=1, unique=True),
+        typed=st.dictionaries(st.sampled_from(VERSIONS), st.integers(1000, 66000), max_size=3),
+        offset=st.integers(0, ports.MAX_OFFSET),
+    )
+    def answer(self, chosen: list[str], typed: dict[str, int], offset: int) -> None:
+        answer = {**ports.allot(chosen, self.ledger, offset), **typed}
+        answers = {"tf_versions": chosen, "port_offset": offset, "ports": answer}
+        if not checks.refusal("ports", answers, self.ledger):
+            self.before, self.ledger = self.ledger, ports.read_ledger(answer)
+            assert set(chosen) <= set(self.ledger)
+
+    @rule(chosen=st.lists(st.sampled_from(VERSIONS), min_size=1, unique=True))
+    def accept_the_default(self, chosen: list[str]) -> None:
+        answer = ports.allot(chosen, self.ledger)
+        answers = {"tf_versions": chosen, "ports": answer}
+        assert not checks.refusal("ports", answers, self.ledger)
+        self.before, self.ledger = self.ledger, answer
+
+    @invariant()
+    def no_port_changes(self) -> None:
+        assert self.before.items() <= self.ledger.items()
+
+    @invariant()
+    def no_port_is_used_twice(self) -> None:
+        assert len(set(self.ledger.values())) == len(self.ledger)
+
+    @invariant()
+    def every_port_is_a_port(self) -> None:
+        assert all(ports.LOWEST <= port <= ports.HIGHEST for port in self.ledger.values())
+
+
+TestYearsOfAnswers = YearsOfAnswers.TestCase

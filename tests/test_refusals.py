@@ -1,0 +1,130 @@
+"""A bad answer is refused in one line wherever it comes from, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+import yaml
+from copier.errors import UserMessageError
+from pytest_copier.plugin import CopierFixture
+
+from extensions import checks
+
+BAD: dict[str, tuple[Any, str]] = {
+    "host": ("GPU 01", "'GPU 01' is no name for a Compose project"),
+    "tf_versions": (["1.15"], "'1.15' is not offered; choose 1.15.0, 1.15.2, 1.15.4, 1.15.5"),
+    "driver": ("newest", "'newest' is no driver version"),
+    "gpus": (["maxwell"], "'maxwell' is no GPU generation that we know"),
+    "uid": (0, "'0' is root's"),
+    "gid": ("staff", "'staff' is no number"),
+    "host_home": ("~", "'~' is not absolute"),
+    "conda_path": ("/home/ai", "'/home/ai' would make the read-only home"),
+    "project_path": ("/home/ai", "'/home/ai' would make host_home"),
+    "mirror": ("alyun", "'alyun' is no mirror that we know"),
+    "ssh": ("maybe", "'maybe' is neither yes nor no"),
+    "advanced": ("maybe", "'maybe' is neither yes nor no"),
+    "user": ("root", "'root' is a system account"),
+    "sudo": ("maybe", "'maybe' is neither yes nor no"),
+    "port_offset": (-1, "'-1' is no offset"),
+    "bind_address": ("gpu01", "'gpu01' is no IP address"),
+    "gpu_devices": ("first", "'first' names no GPU"),
+    "packages": (["a;b"], "'a;b' is no name of an apt package"),
+    "registry": ("https://r", "'https://r' is no prefix of image names"),
+    "proxy": ("http://me:pw@proxy", "the URL has a user name or password in it"),
+    "no_proxy": ("a b", "'a b' is no list of hosts"),
+    "language": ("fr", "'fr' is no language that we speak"),
+    "ports": ({"1.15.5": 10022}, "'{1.15.5: 10022}' has no port for 2.17.0"),
+}
+
+
+def test_every_question_is_among_them() -> None:
+    assert set(BAD) == set(checks.QUESTIONS)
+
+
+def as_typed(answer: Any) -> str:
+    return answer if isinstance(answer, str) else json.dumps(answer)
+
+
+@pytest.mark.parametrize("question", BAD)
+@pytest.mark.parametrize("as_given", [as_typed, lambda answer: answer], ids=["data", "data-file"])
+def test_a_bad_answer_is_refused(
+    question: str,
+    as_given: Callable[[Any], Any],
+    copier: CopierFixture,
+    article: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    answers = {**article, question: BAD[question][0]}
+    given = {name: as_given(answer) for name, answer in answers.items()}
+    with pytest.raises(UserMessageError) as refused:
+        copier.copy(tmp_path / "gpu01", **given)
+    assert str(refused.value).startswith(f"{question}: {BAD[question][1]}")
+    assert not (tmp_path / "gpu01").exists()
+
+
+def copier_command(template: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "copier", "copy", "--trust", *arguments, str(template), "gpu01"]
+
+
+@pytest.mark.parametrize("question", ["uid", "tf_versions"])
+@pytest.mark.parametrize("by", ["data", "data-file"])
+def test_the_command_line_prints_the_refusal_as_its_only_line(
+    question: str, by: str, copier_template: Path, article: dict[str, Any], tmp_path: Path
+) -> None:
+    answers = tmp_path / "answers.yml"
+    answers.write_text(yaml.safe_dump({**article, question: BAD[question][0]}))
+    given = f"--data-file={answers}"
+    if by == "data":
+        answers.write_text(yaml.safe_dump(article))
+        given += f" --data={question}={as_typed(BAD[question][0])}"
+    command = copier_command(copier_template, "--defaults", *given.split(" ", 1))
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{question}: {BAD[question][1]}")
+    assert not (tmp_path / "gpu01").exists()
+
+
+@pytest.mark.parametrize("question", ["host", "driver", "uid", "host_home", "mirror", "user"])
+def test_typed_at_the_prompt(
+    question: str, copier_template: Path, article: dict[str, Any], tmp_path: Path
+) -> None:
+    asked = {name: answer for name, answer in article.items() if name != question}
+    data = [f"--data={name}={as_typed(answer)}" for name, answer in asked.items()]
+    command = copier_command(copier_template, "--data=advanced=true", *data)
+    prompt = pexpect.spawn(
+        command[0], command[1:], cwd=tmp_path, env={**os.environ, "TERM": "xterm"}, timeout=30,
+        dimensions=(50, 250), encoding="utf-8",
+    )  # fmt: skip
+    try:
+        prompt.expect_exact("🎤")
+        prompt.expect_exact("\x1b[?25h")  # the cursor is shown: it waits for input
+        prompt.send("\x01\x0b")  # the beginning of the line, and delete to its end
+        prompt.send(f"{as_typed(BAD[question][0]).strip()}\r")
+        prompt.expect_exact(BAD[question][1])
+        assert not (tmp_path / "gpu01").exists()
+    finally:
+        prompt.close(force=True)
+
+
+def test_a_recorded_port_cannot_be_changed_by_a_second_copy(
+    copier: CopierFixture, copier_template: Path, article: dict[str, Any], tmp_path: Path
+) -> None:
+    copier.copy(tmp_path / "gpu01", **article)
+    command = copier_command(copier_template, "--defaults", "--overwrite")
+    before = (tmp_path / "gpu01/docker-compose.yml").read_bytes()
+    done = subprocess.run(
+        [*command, "--data=ports={1.15.5: 11522, 2.17.0: 20022}"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "takes away 10022, which 1.15.5 was given for ever" in done.stderr
+    assert (tmp_path / "gpu01/docker-compose.yml").read_bytes() == before
