@@ -39,6 +39,15 @@ class Container:
         return "TensorFlow " + ", ".join(release.version for release in self.releases)
 
 
+def service_name(version: str) -> str:
+    """Return the name of a release's service and folder, such as ``tf1.15.5``.
+
+    2.15.0.post1 becomes ``tf2.15.0-post1``: Compose takes ``a.b.c`` for something
+    inside ``a.b`` and reports a cycle where both are services with a merge key.
+    """
+    return "tf" + version.replace(".post", "-post")
+
+
 def _with_registry(image: str, registry: str) -> str:
     """Return the image name with its registry replaced by the prefix, if there is one."""
     host, _, rest = image.partition("/")
@@ -60,7 +69,7 @@ def plan(answers: Mapping[str, Any]) -> list[Container]:
     ledger = ports.read_ledger(answers["ports"])
     return [
         Container(
-            name=f"tf{release.version}",
+            name=service_name(release.version),
             image=_with_registry(release.image, answers["registry"]),
             toolkit=release.toolkit,
             hold=tuple(holds.hold_list(release.toolkit.packages)),

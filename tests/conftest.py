@@ -42,18 +42,17 @@ def article() -> dict[str, Any]:
     return answers
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def generate(
-    copier: CopierFixture, article: dict[str, Any], tmp_path: Path
+    copier_template: Path, article: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., CopierProject]:
     """Copy the template with the article's answers, changed by those given."""
+    copier = CopierFixture(copier_template, {}, pytest.MonkeyPatch())
 
     def copy(**answers: Any) -> CopierProject:
-        if "tf_versions" in answers:
-            answers = {"ports": None, "gpus": [], "driver": "", **answers}
         data = {**article, **answers}
-        return copier.copy(
-            tmp_path / "gpu01", **{name: data[name] for name in data if data[name] is not None}
-        )
+        if "tf_versions" in answers and "ports" not in answers:
+            del data["ports"]
+        return copier.copy(tmp_path_factory.mktemp("hosts") / data["host"], **data)
 
     return copy

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pytest_copier.plugin import CopierProject
 
 from extensions import catalogue, holds
+from extensions.containers import service_name
 
 CUDA_PACKAGES = sorted({p for t in catalogue.toolkits().values() for p in t.packages})
 
@@ -25,9 +26,9 @@ def test_the_hold_list_names_exactly_the_packages_of_the_toolkit(
 def test_every_dockerfile_holds_exactly_the_packages_of_its_release(
     generate: Callable[..., CopierProject],
 ) -> None:
-    project = generate(tf_versions=list(catalogue.releases()))
+    project = generate(tf_versions=list(catalogue.releases()), gpus=[], driver="")
     for version, release in catalogue.releases().items():
-        dockerfile = (project / f"tf{version}/Dockerfile").read_text()
+        dockerfile = (project / f"{service_name(version)}/Dockerfile").read_text()
         command = dockerfile.split("bash /tmp/init_env1.sh")[1].split("\n\n")[0]
         assert re.findall(r"[a-z][^\s\\]*", command) == sorted(release.toolkit.packages)
 

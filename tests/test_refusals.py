@@ -99,7 +99,7 @@ def test_typed_at_the_prompt(
 ) -> None:
     asked = {name: answer for name, answer in article.items() if name != question}
     data = [f"--data={name}={as_typed(answer)}" for name, answer in asked.items()]
-    command = copier_command(copier_template, "--data=advanced=true", *data)
+    command = copier_command(copier_template, "--data=advanced=true", "--data=ssh=true", *data)
     prompt = pexpect.spawn(
         command[0], command[1:], cwd=tmp_path, env={**os.environ, "TERM": "xterm"}, timeout=30,
         dimensions=(50, 250), encoding="utf-8",

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Packages of every image, the slow part. The Dockerfiles run it as root and name
+# the CUDA packages of the base image as arguments.
+set -euo pipefail
+
+export DEBIAN_FRONTEND=noninteractive
+packages=(
+    openssh-server
+    rsync
+    vim
+    net-tools
+)
+# Every package whose name begins like one of these is CUDA's.
+cuda_families=(
+    cuda
+    cudnn
+    gds-tools
+    libcublas
+    libcudla
+    libcudnn
+    libcufft
+    libcufile
+    libcupti
+    libcurand
+    libcusolver
+    libcusparse
+    libcutensor
+    libnccl
+    libnpp
+    libnvfatbin
+    libnvinfer
+    libnvjitlink
+    libnvjpeg
+    libnvonnxparsers
+    libnvparsers
+    libnvptxcompiler
+    libnvvm
+    nsight-
+    nv-tensorrt-
+    nvinfer-runtime-
+    tensorrt
+)
+
+main() {
+    trust_certificates
+    disable_nvidia_lists
+    use_mirror
+    mkdir -p /tmp/apt/lists/partial /tmp/apt/cache/archives/partial
+    apt_get update
+    hold_cuda "$@"
+    check_holds
+    apt_get install --no-install-recommends "${packages[@]}"
+    leave_no_traces
+}
+
+# Lists and archives stay in the build cache, not in the image.
+apt_get() {
+    apt-get --yes --quiet -o Dir::State::Lists=/tmp/apt/lists -o Dir::Cache=/tmp/apt/cache \
+        -o APT::Sandbox::User=root "$@"
+}
+
+trust_certificates() {
+    if ! compgen -G '/tmp/certs/*.crt' >/dev/null; then return; fi
+    packages+=(ca-certificates)
+    install -D --mode=644 --target-directory=/usr/local/share/ca-certificates /tmp/certs/*.crt
+    if command -v update-ca-certificates >/dev/null; then update-ca-certificates; fi
+}
+
+# CUDA stays as the image has it, and the key of NVIDIA's lists was changed in 2022:
+# https://github.com/NVIDIA/cuda-repo-management/issues/1
+disable_nvidia_lists() {
+    local list
+    for list in /etc/apt/sources.list.d/*; do
+        if grep -qsE '(nvidia\.com|nvidia\.github\.io|nvinfer)' "$list"; then
+            mv "$list" "$list.disabled"
+        fi
+    done
+}
+
+# Ubuntu's archive, one-line and deb822; suites and other archives stay as they are.
+use_mirror() {
+    find /etc/apt/sources.list /etc/apt/sources.list.d \( -name '*.list' -o -name '*.sources' \) -exec \
+        sed -i -E '/^(deb|URIs:)/ s#https?://[^/ ]+/ubuntu/?( |$)#http://mirrors.aliyun.com/ubuntu\1#g' {} +
+}
+
+# What the arguments list, and whatever else of CUDA is installed: never a glob, never
+# a package that is not there, since either would hold more than the image has.
+hold_cuda() {
+    local listed installed
+    touch /var/lib/dpkg/available # apt-mark needs it, and some images lack it
+    listed=$(printf '%s\n' "$@" | sort -u)
+    installed=$(dpkg-query --show --showformat='${db:Status-Abbrev} ${Package}\n' |
+        awk '$1 ~ /^[hi]i/ {print $2}' | sort -u)
+    held=$(sort -u <(comm -12 <(echo "$installed") <(echo "$listed")) \
+        <(grep -E "^($(IFS='|' && echo "${cuda_families[*]}"))" <<<"$installed"))
+    [[ -z $held ]] || xargs apt-mark hold <<<"$held"
+    tell "listed CUDA packages that this image lacks" "$(comm -13 <(echo "$held") <(echo "$listed"))"
+    tell "CUDA packages beyond the list, held as well" "$(comm -23 <(echo "$held") <(echo "$listed"))"
+}
+
+tell() {
+    [[ -z $2 ]] || echo "init_env1.sh: $1: ${2//$'\n'/ }" >&2
+}
+
+check_holds() {
+    local moved
+    moved=$(comm -12 <(echo "$held") \
+        <(apt_get --simulate dist-upgrade | awk '/^(Inst|Remv) / {print $2}' | sort -u))
+    if [[ -n $moved ]]; then
+        tell "apt would still move these CUDA packages" "$moved"
+        exit 1
+    fi
+}
+
+leave_no_traces() {
+    rm -f /etc/ssh/ssh_host_* /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache \
+        /var/lib/dpkg/*-old /var/log/alternatives.log /var/log/dpkg.log
+    rm -rf /var/log/apt/*
+}
+
+main "$@"

@@ -1,0 +1,300 @@
+"""Every file of the generated directory is sound, whatever was answered."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pytest_copier.plugin import CopierProject
+
+from extensions import catalogue
+from extensions.containers import service_name
+from tests.support import missing
+
+EVERY_RELEASE = list(catalogue.releases())
+
+# Two releases, a bionic and a jammy, unless the case is about the releases.
+CASES: dict[str, dict[str, Any]] = {
+    "the article": {},
+    "every release": {"tf_versions": EVERY_RELEASE, "gpus": [], "driver": ""},
+    "no ssh": {"ssh": False},
+    "no ssh, sudo": {"ssh": False, "sudo": True},
+    "sudo": {"sudo": True},
+    "no packages, no mirror": {"packages": [], "mirror": "none"},
+    "nothing to install": {"packages": [], "ssh": False, "mirror": "none"},
+    "a company network": {
+        "mirror": "https://mirror.example.com/all",
+        "proxy": "http://proxy.example.com:3128",
+        "registry": "registry.example.com:5000/hub",
+        "bind_address": "fd00::17",
+    },
+    "a person among several": {
+        "host": "gpu01-li",
+        "user": "li",
+        "uid": 4294967294,
+        "gid": 100,
+        "gpu_devices": "0,GPU-5f3c1d2e",
+        "bind_address": "127.0.0.1",
+        "tf_versions": ["2.9.1", "2.9.3"],
+        "port_offset": 20,
+    },
+    "odd paths": {
+        "host_home": "/data/my lab/ai #1 & co",
+        "conda_path": "/data/my lab/100% conda; [x]",
+        "project_path": "/data/李/{projects}, *new*",
+    },
+    "Chinese": {"language": "zh"},
+    "Chinese, no ssh": {"language": "zh", "ssh": False},
+}
+
+YAMLLINT = "{extends: default, rules: {document-start: disable, line-length: {max: 110}}}"
+
+
+def tool(name: str) -> str:
+    """A program that came with a Python package, so it is beside the interpreter."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def run(*command: str, cwd: Path) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def project(case: str, generate: Callable[..., CopierProject]) -> CopierProject:
+    return generate(**CASES[case])
+
+
+@pytest.fixture(scope="module")
+def compose(project: CopierProject) -> dict[str, Any]:
+    """The compose file as Docker Compose understands it."""
+    if not shutil.which("docker"):
+        missing("Docker Compose is not installed")
+    config = run("docker", "compose", "config", "--format", "json", cwd=project.path)
+    understood: dict[str, Any] = json.loads(config)
+    return understood
+
+
+def files(project: CopierProject) -> dict[str, str]:
+    return {
+        str(path.relative_to(project.path)): path.read_text(encoding="utf-8")
+        for path in sorted(project.path.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
+    expected = {".copier-answers.yml", ".dockerignore", ".env", "README.md", "certs/.gitkeep"}
+    expected |= {"docker-compose.yml", "init_env1.sh", "init_env2.sh", "start.sh"}
+    expected |= {
+        f"{service_name(version)}/Dockerfile" for version in project.answers["tf_versions"]
+    }
+    if project.answers["ssh"]:
+        expected |= {"ssh_config", "sshd_config"}
+    assert set(files(project)) == expected
+
+
+def test_no_file_has_leftovers_of_its_template(project: CopierProject) -> None:
+    for name, text in files(project).items():
+        if name == "certs/.gitkeep":
+            continue
+        assert text.endswith("\n"), name
+        assert not text.endswith("\n\n"), name
+        assert not text.startswith("\n"), name
+        assert "\n\n\n" not in text, name
+        assert not re.search(r"[ \t]$", text, re.MULTILINE), name
+        assert "\t" not in text, name
+        assert not re.search(r"\{[{%#] | [#%}]\}", text), name
+
+
+def test_shellcheck_finds_nothing(project: CopierProject) -> None:
+    scripts = [path.name for path in project.path.glob("*.sh")]
+    run(tool("shellcheck"), *scripts, cwd=project.path)
+
+
+def test_hadolint_finds_nothing(project: CopierProject) -> None:
+    for dockerfile in project.path.glob("tf*/Dockerfile"):
+        run(tool("hadolint"), "--failure-threshold=warning", str(dockerfile), cwd=project.path)
+
+
+def test_yamllint_finds_nothing(project: CopierProject) -> None:
+    run(tool("yamllint"), "--strict", "-d", YAMLLINT, "docker-compose.yml", cwd=project.path)
+
+
+def test_the_same_answers_give_the_same_bytes(
+    case: str, project: CopierProject, generate: Callable[..., CopierProject]
+) -> None:
+    assert files(generate(**CASES[case])) == files(project)
+
+
+def test_compose_mounts_what_was_answered(project: CopierProject, compose: dict[str, Any]) -> None:
+    answers = project.answers
+    for service in compose["services"].values():
+        mounts = [
+            (mount["source"], mount["target"], mount.get("read_only", False))
+            for mount in service["volumes"]
+        ]
+        assert mounts == [
+            (answers["host_home"], answers["host_home"], True),
+            (answers["conda_path"], answers["conda_path"], False),
+            (answers["project_path"], "/AI", False),
+        ]
+        assert not any(mount["bind"].get("create_host_path") for mount in service["volumes"])
+
+
+def test_compose_starts_one_container_per_release_under_its_own_name(
+    project: CopierProject, compose: dict[str, Any]
+) -> None:
+    host = project.answers["host"]
+    assert compose["name"] == host
+    assert set(compose["services"]) == {service_name(v) for v in project.answers["tf_versions"]}
+    for name, service in compose["services"].items():
+        assert service["container_name"] == service["hostname"] == f"{host}-{name}"
+        assert service["build"]["dockerfile"] == f"{name}/Dockerfile"
+        assert list(service["networks"]) == ["ai-bridge"]
+
+
+def test_compose_runs_as_the_person_with_no_privilege_unless_sudo(
+    project: CopierProject, compose: dict[str, Any]
+) -> None:
+    answers = project.answers
+    person = f"{answers['uid']}:{answers['gid']}"
+    for service in compose["services"].values():
+        assert service["user"] == service["build"]["args"]["CURRENT_UID"] == person
+        assert (service["restart"], service["init"], service["tty"]) == ("always", True, True)
+        assert "privileged" not in service
+        if answers["sudo"]:
+            assert "cap_drop" not in service
+            assert "security_opt" not in service
+        else:
+            assert service["cap_drop"] == ["ALL"]
+            assert service["security_opt"] == ["no-new-privileges"]
+
+
+def test_compose_publishes_ssh_on_the_recorded_port_and_nothing_else(
+    project: CopierProject, compose: dict[str, Any]
+) -> None:
+    for version in project.answers["tf_versions"]:
+        service = compose["services"][service_name(version)]
+        if not project.answers["ssh"]:
+            assert "ports" not in service
+            assert "healthcheck" not in service
+            continue
+        (published,) = service["ports"]
+        assert published["host_ip"] == project.answers["bind_address"]
+        assert published["published"] == str(project.answers["ports"][version])
+        assert published["target"] == 22
+        assert "banner" in service["healthcheck"]["test"][-1]
+
+
+def test_compose_reserves_the_gpus(project: CopierProject, compose: dict[str, Any]) -> None:
+    devices = project.answers["gpu_devices"]
+    wanted = {"count": -1} if devices == "all" else {"device_ids": devices.split(",")}
+    for service in compose["services"].values():
+        assert service["deploy"]["resources"]["reservations"]["devices"] == [
+            {"driver": "nvidia", "capabilities": ["gpu"], **wanted}
+        ]
+
+
+def test_a_proxy_reaches_builds_and_containers(
+    project: CopierProject, compose: dict[str, Any]
+) -> None:
+    proxy = project.answers["proxy"]
+    wanted = {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": project.answers["no_proxy"]}
+    for service in compose["services"].values():
+        assert service.get("environment", {}) == (wanted if proxy else {})
+        assert service["build"]["args"].items() >= (wanted if proxy else {}).items()
+
+
+def test_a_dockerfile_starts_from_the_pinned_official_image(project: CopierProject) -> None:
+    registry = project.answers["registry"]
+    for version in project.answers["tf_versions"]:
+        release = catalogue.releases()[version]
+        image = release.image
+        if registry:
+            image = f"{registry}/{image.removeprefix('nvcr.io/')}"
+        assert f"\nFROM {image}\n" in (project / f"{service_name(version)}/Dockerfile").read_text()
+
+
+def test_a_dockerfile_runs_two_scripts_and_copies_nothing(project: CopierProject) -> None:
+    for version in project.answers["tf_versions"]:
+        text = (project / f"{service_name(version)}/Dockerfile").read_text()
+        instructions = re.findall(r"^([A-Z]+) ", text, re.MULTILINE)
+        assert instructions.count("RUN") == 2
+        assert not {"COPY", "ADD", "ENV"} & set(instructions)
+
+
+def test_scripts_and_sshd_read_a_path_as_it_was_answered(project: CopierProject) -> None:
+    if not project.answers["ssh"]:
+        return
+    keys = f"{project.answers['host_home']}/.ssh/authorized_keys"
+    script = (project / "start.sh").read_text()
+    assignment = next(line for line in script.splitlines() if "home_keys=" in line)
+    assert f"home_keys={keys}" in shlex.split(assignment)
+    config = (project / "sshd_config").read_text()
+    files_line = next(li for li in config.splitlines() if li.startswith("AuthorizedKeysFile"))
+    own, shared = shlex.split(files_line)[1:]
+    assert (own.replace("%%", "%"), shared) == (keys, "/AI/.ssh/authorized_keys")
+
+
+def test_the_readme_tells_image_cuda_and_ssh_line_of_every_container(
+    project: CopierProject,
+) -> None:
+    readme = (project / "README.md").read_text()
+    for version in project.answers["tf_versions"]:
+        release = catalogue.releases()[version]
+        row = next(li for li in readme.splitlines() if li.startswith(f"| {service_name(version)} "))
+        assert f" {release.toolkit.cuda} " in row
+        assert f"{release.image.removeprefix('nvcr.io/')}`" in row
+        line = f"`ssh -p {project.answers['ports'][version]} {project.answers['user']}@"
+        assert (line in row) == project.answers["ssh"]
+
+
+def test_recorded_answers_are_the_given_ones(case: str, project: CopierProject) -> None:
+    for question, answer in CASES[case].items():
+        recorded = project.answers[question]
+        if question == "tf_versions":  # Copier records them in the order of its choices
+            assert sorted(recorded) == sorted(answer)
+        else:
+            assert recorded == answer
+
+
+def blocks(project: CopierProject) -> dict[str, str]:
+    """The text of every service in the compose file."""
+    services = (project / "docker-compose.yml").read_text().split("\nservices:\n")[1]
+    return dict(re.findall(r"^  (\S+):\n((?:    .*\n)+)", services, re.MULTILINE))
+
+
+def test_another_version_changes_no_byte_of_the_others(
+    generate: Callable[..., CopierProject],
+) -> None:
+    two = generate()
+    ports = {**two.answers["ports"], "2.9.3": 20922}
+    three = generate(tf_versions=["1.15.5", "2.9.3", "2.17.0"], ports=ports)
+    assert blocks(two).items() < blocks(three).items()
+    shared = {".env", ".dockerignore", "init_env1.sh", "init_env2.sh", "start.sh", "sshd_config"}
+    shared |= {"tf1.15.5/Dockerfile", "tf2.17.0/Dockerfile"}
+    assert {name: files(two)[name] for name in shared}.items() <= files(three).items()
+
+
+def test_the_answers_file_can_be_read_and_names_the_template(
+    generate: Callable[..., CopierProject],
+) -> None:
+    recorded = yaml.safe_load((generate() / ".copier-answers.yml").read_text())
+    assert recorded["_commit"] == "99.0.0"
+    assert recorded["ports"] == {"1.15.5": 10022, "2.17.0": 20022}
