@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from pytest_copier.plugin import CopierFixture, CopierProject
-from pytest_gitconfig import GitConfig
+from pytest_gitconfig.plugin import GitConfig
 
 from tests.support import ROOT, git
 

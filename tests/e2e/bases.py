@@ -102,8 +102,8 @@ class Base:
     bashrc: str | None = None
     """Text of /etc/bash.bashrc. None: TensorFlow's of that time; empty: Ubuntu's own."""
 
-    docker_clean: bool = True
-    """Whether apt drops downloaded packages at once, as in Ubuntu's image."""
+    docker_apt: bool = True
+    """Whether apt is set as in Ubuntu's image: no downloaded package kept, lists compressed."""
 
     nvidia_lists: bool = True
     """Whether apt has NVIDIA's repositories among its sources."""
@@ -344,13 +344,13 @@ def _files(base: Base) -> dict[str, str]:
         "usr/sbin/policy-rc.d": "#!/bin/sh\nexit 101\n",
         "etc/dpkg/dpkg.cfg.d/docker-apt-speedup": "force-unsafe-io\n",
         "etc/ld.so.conf.d/nvidia.conf": "/usr/local/nvidia/lib\n/usr/local/nvidia/lib64\n",
-        f"{apt}/docker-autoremove-suggests": 'Apt::AutoRemove::SuggestsImportant "false";\n',
-        f"{apt}/docker-gzip-indexes": 'Acquire::GzipIndexes "true";\n',
-        f"{apt}/docker-no-languages": 'Acquire::Languages "none";\n',
     }
-    if base.docker_clean:
+    if base.docker_apt:
         cached = "archives/*.deb archives/partial/*.deb *.bin".split()
         clean = f"rm -f {' '.join(f'/var/cache/apt/{name}' for name in cached)} || true"
+        files[f"{apt}/docker-autoremove-suggests"] = 'Apt::AutoRemove::SuggestsImportant "false";\n'
+        files[f"{apt}/docker-gzip-indexes"] = 'Acquire::GzipIndexes "true";\n'
+        files[f"{apt}/docker-no-languages"] = 'Acquire::Languages "none";\n'
         files[f"{apt}/docker-clean"] = (
             f'DPkg::Post-Invoke {{ "{clean}"; }};\n'
             f'APT::Update::Post-Invoke {{ "{clean}"; }};\n'

@@ -1,0 +1,193 @@
+"""What a container's image weighs on top of its base, beside the article's recipe.
+
+Both are built on the same stand-ins for TensorFlow's images: a real Ubuntu, and
+empty packages in CUDA's place. They are built twice, on an Ubuntu with the apt
+settings of Docker's Ubuntu images, which drop downloaded packages and compress
+lists, and on one without. Both install the article's packages; ours has rsync
+besides.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.common import ROOT, Row, at_most, clone_template, copy_command, run
+from extensions import catalogue
+from tests.e2e import bases
+
+VERSIONS = ("1.15.5", "2.11.0", "2.17.0")
+"""A TensorFlow release for each Ubuntu release of the official images."""
+
+REGISTRIES = {True: "bench.invalid", False: "bench-plain.invalid"}
+"""Where the stand-ins with and without Docker's apt settings are: names of no other image."""
+
+ANSWERS = {
+    "host": "bench",
+    "driver": "",
+    "gpus": [],
+    "uid": 1000,
+    "gid": 1000,
+    "host_home": "/home/ai",
+    "conda_path": "/home/ai/miniconda3",
+    "project_path": "/home/ai/tensorflow_volume",
+    "packages": ["vim", "net-tools", "sudo"],
+}
+"""The packages are the article's; the other answers hardly matter to an image."""
+
+ARTICLE = ROOT / "bench/article"
+GOAL = 1 / 5
+GOAL_LAYERS = 2
+
+
+@dataclass(frozen=True)
+class Image:
+    """What is measured of an image."""
+
+    layers: tuple[int, ...]
+    """Bytes of each layer on top of the base that is not empty."""
+    held: int
+    """CUDA packages of the base that apt must not move."""
+    cuda: int
+    """CUDA packages of the base."""
+
+    @property
+    def megabytes(self) -> float:
+        """Size on top of the base, in 10^6 bytes."""
+        return sum(self.layers) / 1e6
+
+
+def measure() -> list[Row]:
+    """Build both images of every version on both kinds of base, and weigh them."""
+    return [row for docker_apt in REGISTRIES for row in compare(docker_apt)]
+
+
+def compare(docker_apt: bool) -> list[Row]:
+    """Build both images of every version on one kind of base, and weigh them."""
+    ours, article = [], []
+    with generated(VERSIONS, docker_apt) as directory:
+        for version in VERSIONS:
+            run("docker", "compose", "build", "--quiet", f"tf{version}", cwd=directory)
+            ours.append(inspect(our_image(version), version, docker_apt))
+            build_article(version, docker_apt)
+            article.append(inspect(article_image(version), version, docker_apt))
+
+    def each(images: list[Image], show: Callable[[Image], str]) -> str:
+        return ", ".join(map(show, images))
+
+    def layers(image: Image) -> str:
+        return str(len(image.layers))
+
+    def held(image: Image) -> str:
+        return f"{image.held} of {image.cuda}"
+
+    kind = "" if docker_apt else ", without Docker's apt settings"
+    codenames = [catalogue.releases()[version].toolkit.codename for version in VERSIONS]
+    names = ", ".join(codenames)
+    weights = [
+        at_most(
+            f"image on top of a {codename} base{kind}",
+            f"{mine.megabytes:.1f} MB",
+            f"{theirs.megabytes:.1f} MB: the article's recipe",
+            mine.megabytes / theirs.megabytes,
+            GOAL,
+        )
+        for codename, mine, theirs in zip(codenames, ours, article, strict=True)
+    ]
+    if not docker_apt:
+        return weights
+    return [
+        *weights,
+        Row(
+            f"layers with content ({names})",
+            each(ours, layers),
+            f"{each(article, layers)}: the article's recipe",
+            goal=str(GOAL_LAYERS),
+            met=all(len(image.layers) == GOAL_LAYERS for image in ours),
+        ),
+        Row(
+            f"CUDA packages held ({names})",
+            each(ours, held),
+            f"{each(article, held)}: the article's recipe",
+            goal="all",
+            met=all(image.held == image.cuda for image in ours),
+        ),
+    ]
+
+
+@contextmanager
+def generated(versions: tuple[str, ...], docker_apt: bool = True) -> Iterator[Path]:
+    """Generate a directory on stand-in bases; remove it and its images in the end."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        work = Path(folder)
+        answers = work / "answers.yml"
+        registry = REGISTRIES[docker_apt]
+        given = {**ANSWERS, "tf_versions": versions, "registry": registry}
+        answers.write_text(json.dumps(given), encoding="utf-8")
+        run(*copy_command(clone_template(work / "template"), answers, work / "bench"))
+        try:
+            for version in versions:
+                build_base(version, docker_apt)
+            yield work / "bench"
+        finally:
+            for version in versions:
+                base = base_image(version, docker_apt)
+                remove(our_image(version), article_image(version), base)
+
+
+def base_image(version: str, docker_apt: bool) -> str:
+    """Return the name of the stand-in for a release's official image."""
+    return f"{REGISTRIES[docker_apt]}/{catalogue.releases()[version].image}"
+
+
+def our_image(version: str) -> str:
+    """Return the name that Compose gives to the image of a container."""
+    return f"bench-tf{version}:latest"
+
+
+def article_image(version: str) -> str:
+    """Return the name of the article's image."""
+    return f"bench-article:{version}"
+
+
+def build_base(version: str, docker_apt: bool) -> None:
+    """Make the stand-in for a release's official image."""
+    toolkit = catalogue.releases()[version].toolkit
+    tag = base_image(version, docker_apt)
+    bases.build(bases.Base(tag, toolkit.codename, toolkit.packages, docker_apt=docker_apt))
+
+
+def build_article(version: str, docker_apt: bool) -> None:
+    """Make the article's image."""
+    arguments = (
+        f"BASE={base_image(version, docker_apt)}",
+        f"CURRENT_UID={ANSWERS['uid']}:{ANSWERS['gid']}",
+    )
+    options = [option for argument in arguments for option in ("--build-arg", argument)]
+    tag = article_image(version)
+    run("docker", "build", *options, "--tag", tag, ARTICLE, env={"DOCKER_BUILDKIT": "1"})
+
+
+def inspect(image: str, version: str, docker_apt: bool) -> Image:
+    """Return the layers of an image on top of its base, and how much of CUDA it holds."""
+    history, base = sizes(image), sizes(base_image(version, docker_apt))
+    # newest first
+    layers = tuple(size for size in history[: len(history) - len(base)] if size > 0)
+    listing = run("docker", "run", "--rm", "--network=none", image, "apt-mark", "showhold")
+    cuda = catalogue.releases()[version].toolkit.packages
+    return Image(layers, held=len(set(listing.split()) & set(cuda)), cuda=len(cuda))
+
+
+def sizes(image: str) -> list[int]:
+    """Return the bytes that each step of an image's history added, newest first."""
+    listing = run("docker", "history", "--human=false", "--format={{.Size}}", image)
+    return [int(size) for size in listing.split()]
+
+
+def remove(*images: str) -> None:
+    """Remove images; those that are not there are no error."""
+    run("docker", "image", "rm", "--force", *images)

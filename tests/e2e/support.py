@@ -1,0 +1,161 @@
+"""A generated directory on a real engine, and real clients of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+PERSON = 4321
+"""UID and GID of the person on the host: nobody's in any image."""
+
+
+def run(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command; return what it did, whether it succeeded or not."""
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True, **options)
+
+
+def output(*command: str | Path, **options: Any) -> str:
+    """Run a command that must succeed; return what it printed."""
+    done = run(*command, **options)
+    assert done.returncode == 0, f"{command} failed:\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def in_image(image: str, script: str) -> str:
+    """Run a script as root in a new container of an image; return what it printed."""
+    return output(
+        "docker", "run", "--rm", "--user=0", "--entrypoint=bash", image, "-euc", script
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A generated directory."""
+
+    path: Path
+    answers: dict[str, Any]
+
+    def compose(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run("docker", "compose", *arguments, cwd=self.path)
+
+    def up(self) -> None:
+        done = self.compose("up", "-d", "--build", "--wait")
+        assert done.returncode == 0, done.stderr + self.compose("logs", "--no-color").stdout
+
+    def build(self) -> str:
+        """Build all images; return the whole log."""
+        done = self.compose("--progress=plain", "build")
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    def remove(self) -> None:
+        self.compose("down", "--volumes", "--rmi=all", "--timeout=1")
+
+    def image(self, service: str) -> str:
+        return f"{self.answers['host']}-{service}"
+
+    def container(self, service: str) -> dict[str, Any]:
+        (facts,) = json.loads(output("docker", "inspect", self.image(service)))
+        return dict(facts)
+
+    def log(self, service: str) -> str:
+        """Return what a service printed; its terminal ends lines with a carriage return too."""
+        return output("docker", "logs", self.image(service)).replace("\r", "")
+
+    def exec(self, service: str, *command: str) -> str:
+        return output("docker", "compose", "exec", "-T", service, *command, cwd=self.path)
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person on the host: a home with keys and conda, a project directory, a laptop."""
+
+    folder: Path
+
+    @classmethod
+    def arrive(cls, folder: Path) -> Person:
+        person = cls(folder)
+        for path in (person.home / ".ssh", person.conda / "bin", person.projects, person.laptop):
+            path.mkdir(parents=True)
+        output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", person.key)
+        shutil.copy(person.key.with_suffix(".pub"), person.home / ".ssh/authorized_keys")
+        (person.home / ".ssh").chmod(0o700)
+        person.owns(person.home)
+        return person
+
+    def owns(self, path: Path) -> None:
+        """Give a path and all below it to the person."""
+        output("chown", "-R", f"{PERSON}:{PERSON}", path)
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def conda(self) -> Path:
+        return self.home / "miniconda3"
+
+    @property
+    def projects(self) -> Path:
+        return self.home / "tensorflow_volume"
+
+    @property
+    def laptop(self) -> Path:
+        return self.folder / "laptop"
+
+    @property
+    def key(self) -> Path:
+        return self.laptop / "id_ed25519"
+
+    def answers(self, **more: Any) -> dict[str, Any]:
+        return {
+            "uid": PERSON,
+            "gid": PERSON,
+            "host_home": str(self.home),
+            "conda_path": str(self.conda),
+            "project_path": str(self.projects),
+            "bind_address": "127.0.0.1",
+            "driver": "",
+            "gpus": [],
+            **more,
+        }
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """The person's laptop: real clients with the generated ssh_config."""
+
+    person: Person
+    directory: Directory
+
+    @cached_property
+    def config(self) -> Path:
+        """The ssh_config for this host, its name answered by this machine, and the key."""
+        text = (self.directory.path / "ssh_config").read_text()
+        host = self.directory.answers["host"]
+        assert f"    HostName {host}\n" in text
+        path = self.person.laptop / f"{host}.conf"
+        path.write_text(
+            text.replace(f"    HostName {host}\n", "    HostName 127.0.0.1\n")
+            + f"    IdentityFile {self.person.key}\n"
+            + f"    UserKnownHostsFile {self.person.laptop}/known_hosts\n"
+            + "    StrictHostKeyChecking accept-new\n    BatchMode yes\n    LogLevel ERROR\n"
+        )
+        return path
+
+    def alias(self, service: str) -> str:
+        return f"{self.directory.answers['host']}-{service}"
+
+    def ssh(self, service: str, command: str, *options: str) -> subprocess.CompletedProcess[str]:
+        return run("ssh", "-F", self.config, *options, self.alias(service), command, timeout=60)
+
+    def shell(self, service: str, command: str, *options: str) -> str:
+        """Run a command that must succeed over ssh; return what it printed."""
+        done = self.ssh(service, command, *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout

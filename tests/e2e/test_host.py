@@ -1,0 +1,221 @@
+"""A host with a container on each Ubuntu, used as its people use it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from extensions import catalogue
+from tests.e2e.conftest import UNLISTED
+from tests.e2e.support import PERSON, Directory, Laptop, Person, in_image, output, run
+
+ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "CUDA_VERSION", "NVIDIA_VISIBLE_DEVICES", "LANG")
+PRINT_ENVIRONMENT = f"printenv {' '.join(ENVIRONMENT)}"
+
+
+def test_it_gets_healthy_and_its_log_stays_quiet(host: Directory, service: str) -> None:
+    assert host.container(service)["State"]["Health"]["Status"] == "healthy"
+    for line in host.log(service).splitlines():
+        known = ("Server listening", "Accepted publickey", "Received disconnect", "Disconnected",
+                 "==", "Starting session", "Close session")  # fmt: skip
+        assert not line or line.startswith(known), line
+
+
+def test_ssh_runs_a_command_as_the_person(laptop: Laptop, service: str) -> None:
+    assert laptop.shell(service, "id -u; id -g; id -un; pwd; echo $HOME").split() == [
+        str(PERSON),
+        str(PERSON),
+        "ai",
+        "/AI",
+        "/AI",
+    ]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [PRINT_ENVIRONMENT, f"bash -lc '{PRINT_ENVIRONMENT}'", f"sh -c '{PRINT_ENVIRONMENT}'"],
+)
+def test_every_way_in_has_the_environment_of_the_image(
+    host: Directory, laptop: Laptop, service: str, command: str
+) -> None:
+    of_the_image = host.exec(service, "printenv", *ENVIRONMENT)
+    assert "/usr/local/cuda" in of_the_image
+    assert laptop.shell(service, command) == of_the_image
+    assert host.exec(service, "bash", "-lc", PRINT_ENVIRONMENT) == of_the_image
+
+
+def test_a_terminal_has_the_environment_of_the_image(
+    host: Directory, laptop: Laptop, service: str
+) -> None:
+    session = run(
+        "ssh", "-tt", "-F", laptop.config, laptop.alias(service),
+        input=f"tty; {PRINT_ENVIRONMENT}; exit\n", timeout=60,
+    )  # fmt: skip
+    printed = session.stdout.replace("\r\n", "\n")
+    assert "\n/dev/pts/" in printed
+    assert host.exec(service, "printenv", *ENVIRONMENT) in printed
+
+
+def test_a_shell_in_a_shell_keeps_what_the_person_changed(laptop: Laptop, service: str) -> None:
+    command = "export PATH=/AI/env/bin:$PATH; bash -ic 'echo $PATH' 2>/dev/null | tail -n 1"
+    assert laptop.shell(service, command).startswith("/AI/env/bin:")
+
+
+@pytest.mark.parametrize("tool", ["scp", "sftp", "rsync"])
+def test_files_travel_both_ways_unchanged(
+    laptop: Laptop, service: str, tool: str, tmp_path: Path
+) -> None:
+    sent, received = tmp_path / "sent", tmp_path / "received"
+    sent.write_bytes(os.urandom(3_000_000))
+    remote = f"{laptop.alias(service)}:{tool}-{service}"
+    if tool == "sftp":
+        batch = f"put {sent} {tool}-{service}\nget {tool}-{service} {received}\n"
+        output("sftp", "-F", laptop.config, "-b", "-", laptop.alias(service), input=batch)
+    else:
+        client: list[str | Path] = ["scp", "-F", laptop.config]
+        if tool == "rsync":
+            client = ["rsync", "-e", f"ssh -F {laptop.config}"]
+        output(*client, sent, remote)
+        output(*client, remote, received)
+    assert received.read_bytes() == sent.read_bytes()
+    checksum = laptop.shell(service, f"sha256sum {tool}-{service}").split()[0]
+    assert checksum == hashlib.sha256(sent.read_bytes()).hexdigest()
+
+
+def test_files_written_to_ai_belong_to_the_person(
+    person: Person, laptop: Laptop, service: str
+) -> None:
+    laptop.shell(service, f"mkdir -p /AI/{service} && touch /AI/{service}/file")
+    written = (person.projects / service / "file").stat()
+    assert (written.st_uid, written.st_gid) == (PERSON, PERSON)
+
+
+def test_the_home_of_the_host_is_readable_and_cannot_be_written(
+    person: Person, laptop: Laptop, service: str
+) -> None:
+    assert laptop.shell(service, f"ls {person.home}").split() == ["miniconda3", "tensorflow_volume"]
+    refused = laptop.ssh(service, f"touch {person.home}/file")
+    assert "Read-only file system" in refused.stderr
+
+
+def test_conda_of_the_host_can_be_written_at_its_own_path(
+    person: Person, laptop: Laptop, service: str
+) -> None:
+    laptop.shell(service, f"mkdir -p {person.conda}/envs/{service}")
+    assert (person.conda / f"envs/{service}").is_dir()
+
+
+def test_no_process_is_root_or_could_become_it(laptop: Laptop, service: str) -> None:
+    status = laptop.shell(service, "cat /proc/[0-9]*/status 2>/dev/null || true")
+    facts = [line.split() for line in status.splitlines()]
+    assert {tuple(f[1:]) for f in facts if f[0] in ("Uid:", "Gid:")} == {(str(PERSON),) * 4}
+    assert {f[1] for f in facts if f[0] in ("CapEff:", "CapPrm:", "CapBnd:")} == {"0" * 16}
+    assert {f[1] for f in facts if f[0] == "NoNewPrivs:"} == {"1"}
+
+
+def test_only_the_keys_of_the_person_open_the_door(
+    laptop: Laptop, service: str, tmp_path: Path
+) -> None:
+    stranger = tmp_path / "key"
+    output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", stranger)
+    for options in (
+        ["-i", str(stranger), "-o", "IdentitiesOnly=yes", "-F", "none"],
+        ["-l", "root"],
+        ["-o", "PubkeyAuthentication=no"],
+    ):
+        target = ["-p", str(laptop.directory.answers["ports"][service.removeprefix("tf")])]
+        if "none" in options:
+            target += ["-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes"]
+            refused = run("ssh", *options, *target, "ai@127.0.0.1", "true")
+        else:
+            refused = laptop.ssh(service, "true", *options)
+        assert refused.returncode == 255
+        assert "Permission denied (publickey)." in refused.stderr
+
+
+def test_every_cuda_package_is_held_and_nothing_else(host: Directory, service: str) -> None:
+    release = catalogue.releases()[service.removeprefix("tf")]
+    expected = release.toolkit.packages or UNLISTED
+    assert host.exec(service, "apt-mark", "showhold").split() == sorted(expected)
+
+
+def test_apt_moves_no_cuda_package_though_newer_ones_are_offered(
+    host: Directory, service: str
+) -> None:
+    release = catalogue.releases()[service.removeprefix("tf")]
+    packages = sorted(release.toolkit.packages or UNLISTED)
+    versions = "dpkg-query -Wf '${Package} ${Version}\\n' " + " ".join(packages)
+    script = f"""
+        rm -f /etc/apt/sources.list.d/ubuntu.sources; : >/etc/apt/sources.list
+        apt-get -qq update
+        {versions} >before
+        apt-get -qqy upgrade && apt-get -qqy dist-upgrade && apt-get -qqy autoremove
+        {versions} | cmp - before
+        apt-mark -qq unhold {packages[0]}
+        apt-get -qqy dist-upgrade
+        {versions} | diff before - | grep -c '^>'
+    """
+    moved_when_unheld = in_image(host.image(service), script).split()[-1]
+    assert moved_when_unheld == "1"
+
+
+def test_the_gpus_are_asked_for(host: Directory, service: str) -> None:
+    facts = host.container(service)
+    (request,) = facts["HostConfig"]["DeviceRequests"]
+    assert (request["Driver"], request["Count"]) == ("nvidia", -1)
+    log = Path(os.environ.get("NVIDIA_HOOK_STANDIN_LOG", "/var/log/nvidia-hook-standin.log"))
+    calls = [json.loads(line) for line in log.read_text().splitlines()]
+    (call,) = [c for c in calls if c["state"]["id"] == facts["Id"] and c["call"] == "prestart"][-1:]
+    assert "NVIDIA_VISIBLE_DEVICES=all" in call["env"]
+
+
+def test_an_image_adds_two_content_layers_without_traces(host: Directory, service: str) -> None:
+    history = output("docker", "history", "--format={{.CreatedBy}}\t{{.Size}}", host.image(service))
+    ours = history.split("init_env1.sh")[0].splitlines()
+    assert len([line for line in ours if not line.endswith("\t0B")]) == 2
+    traces = in_image(
+        host.image(service),
+        """find /var/lib/apt/lists /var/cache/apt/archives /var/log/apt /tmp -type f -not -name lock
+        find /etc/ssh -name 'ssh_host_*'; ls /var/log/dpkg.log 2>/dev/null || true""",
+    )
+    assert traces == ""
+
+
+def test_all_containers_show_one_host_key_that_only_the_person_can_read(
+    person: Person, host: Directory, laptop: Laptop
+) -> None:
+    for version in host.answers["tf_versions"]:
+        laptop.shell(f"tf{version}", "true")
+    known = (person.laptop / "known_hosts").read_text().splitlines()
+    public = (person.projects / ".ssh/ssh_host_ed25519_key.pub").read_text().split()[:2]
+    assert [line.split() for line in known] == [["e2e-gpu01-containers", *public]]
+    private = (person.projects / ".ssh/ssh_host_ed25519_key").stat()
+    assert (private.st_mode & 0o777, private.st_uid) == (0o600, PERSON)
+    # all four started at the same moment on an empty project directory
+    assert not list((person.projects / ".ssh").glob("new.*"))
+
+
+def test_a_container_comes_back_with_the_same_host_key(host: Directory, laptop: Laptop) -> None:
+    before = laptop.shell("tf2.17.0", "hostname")
+    host.compose("rm", "--stop", "--force", "tf2.17.0")
+    host.up()
+    # the laptop would refuse another key: StrictHostKeyChecking
+    assert laptop.shell("tf2.17.0", "hostname") == before == "e2e-gpu01-tf2.17.0\n"
+
+
+def test_a_change_of_init_env2_does_not_install_packages_again(host: Directory) -> None:
+    script = host.path / "init_env2.sh"
+    text = script.read_text()
+    script.write_text(f"{text}# changed\n")
+    try:
+        log = host.build()
+    finally:
+        script.write_text(text)
+        host.build()
+    assert log.count("Setting up") == 0
+    assert log.count("CACHED") >= len(host.answers["tf_versions"])
+    assert "/tmp/init_env2.sh" in log

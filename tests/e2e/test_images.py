@@ -1,0 +1,199 @@
+"""What the official images and the answers may differ in, on real images."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import ipaddress
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from extensions import catalogue
+from tests.e2e.bases import NVIDIA_ENTRYPOINT, Base, build
+from tests.e2e.conftest import RELEASES, official
+from tests.e2e.support import PERSON, Directory, Person, in_image, output
+
+LEAN = {"ssh": False, "packages": []}
+"""Answers that install nothing: a build takes seconds."""
+
+VERSION = RELEASES["jammy"]
+LISTED = catalogue.releases()[VERSION].toolkit.packages
+
+BuildOn = Callable[..., Directory]
+
+
+@pytest.fixture
+def build_on(person: Person, directory: Callable[..., Directory]) -> BuildOn:
+    """Generate a directory for a base of the test's own, from a registry that has only it."""
+
+    def generate(base: Base, **answers: Any) -> Directory:
+        registry = f"e2e-{hashlib.sha256(repr(base).encode()).hexdigest()[:8]}.invalid"
+        build(replace(base, tag=f"{registry}/{base.tag.removeprefix('nvcr.io/')}"))
+        ours = {"host": "e2e-image", "tf_versions": [version_of(base)], "registry": registry}
+        return directory(**person.answers(**{**ours, **answers}))
+
+    return generate
+
+
+def version_of(base: Base) -> str:
+    return next(v for v, r in catalogue.releases().items() if r.own_image and r.image == base.tag)
+
+
+def service(made: Directory) -> str:
+    (version,) = made.answers["tf_versions"]
+    return f"tf{version}"
+
+
+def test_differences_between_list_and_image_are_told_and_held(build_on: BuildOn) -> None:
+    missing, *present = LISTED
+    packages = {name: LISTED[name] for name in present} | {"libnccl2": "2.19.3-1+cuda12.3"}
+    made = build_on(official(VERSION, packages=packages), **LEAN)
+    log = made.build()
+    assert f"init_env1.sh: listed CUDA packages that this image lacks: {missing}\n" in log
+    assert "init_env1.sh: CUDA packages beyond the list, held as well: libnccl2\n" in log
+    held = in_image(made.image(service(made)), "apt-mark showhold").split()
+    assert held == sorted([*present, "libnccl2"])
+
+
+def test_a_build_says_nothing_where_list_and_image_agree(build_on: BuildOn) -> None:
+    log = build_on(official(VERSION), **LEAN).build()
+    assert "init_env1.sh: " not in log
+
+
+@pytest.mark.parametrize("codename", RELEASES)
+def test_a_build_fails_where_apt_would_still_move_cuda(build_on: BuildOn, codename: str) -> None:
+    deaf = official(RELEASES[codename], packages={"libcudnn8": "8.9.6.50-1"})
+    made = build_on(deaf, **LEAN)
+    dockerfile = made.path / f"{service(made)}/Dockerfile"
+    text = dockerfile.read_text()
+    dockerfile.write_text(
+        text.replace("\n\n# Packages", "\nRUN ln -sf /bin/true /usr/bin/apt-mark\n\n# Packages")
+    )
+    failed = made.compose("--progress=plain", "build")
+    assert failed.returncode != 0
+    assert "init_env1.sh: apt would still move these CUDA packages: libcudnn8\n" in failed.stdout
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"nvidia_lists": False},
+        {"docker_apt": False},
+        {"entrypoint": NVIDIA_ENTRYPOINT},
+        {"bashrc": ""},
+        {"newer_candidates": False},
+        {"ubuntu_lists": False, "newer_candidates": False, "nvidia_lists": False},
+    ],
+    ids=lambda changes: ", ".join(f"{name}={str(value)[:5]}" for name, value in changes.items()),
+)
+def test_a_base_may_differ(build_on: BuildOn, changes: dict[str, Any]) -> None:
+    made = build_on(official(VERSION, **changes), **LEAN)
+    made.up()
+    assert made.exec(service(made), "apt-mark", "showhold").split() == sorted(LISTED)
+    assert made.exec(service(made), "id", "-un") == "ai\n"
+    made.compose("down", "--timeout=1")
+
+
+@pytest.mark.parametrize(
+    ("taken", "uid", "gid"),
+    [
+        ((("ubuntu", PERSON, PERSON),), PERSON, PERSON),
+        ((("ai", 2000, 2000),), PERSON, PERSON),
+        ((("other", PERSON, 2000), ("ai", 2000, PERSON)), PERSON, PERSON),
+        ((), PERSON, 100),  # the group users
+        ((), 4294967294, 4294967294),
+    ],
+    ids=["UID taken", "name taken", "both taken", "GID of users", "huge UID"],
+)  # fmt: skip
+def test_the_person_exists_whoever_was_there_before(
+    build_on: BuildOn, taken: tuple[tuple[str, int, int], ...], uid: int, gid: int
+) -> None:
+    made = build_on(official(VERSION, users=taken), uid=uid, gid=gid, **LEAN)
+    made.build()
+    script = f"getent passwd ai; getent passwd {uid} | wc -l; stat -c %u:%g /AI"
+    script += "; du -s /var/log | cut -f1"
+    entry, accounts, owner, log = in_image(made.image(service(made)), script).split("\n")[:4]
+    assert entry.split(":")[2:4] == [str(uid), str(gid)]
+    assert entry.endswith(":/AI:/bin/bash")
+    assert (accounts, owner) == ("1", f"{uid}:{gid}")
+    assert int(log) < 1000  # the login logs did not grow with the UID
+
+
+@pytest.fixture
+def mirror() -> Iterator[tuple[str, list[str]]]:
+    """A mirror in the person's network, and what was asked of it.
+
+    It sends its clients on to Ubuntu's archive, so what it serves is real.
+    """
+    asked: list[str] = []
+
+    class Mirror(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(302)
+            self.send_header(
+                "Location", f"http://archive.ubuntu.com{self.path.removeprefix('/hub')}"
+            )
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    subnet = "{{(index .IPAM.Config 0).Subnet}}"
+    network = output("docker", "network", "inspect", "bridge", f"--format={subnet}").strip()
+    gateway = str(ipaddress.ip_network(network)[1])
+    server = http.server.ThreadingHTTPServer((gateway, 0), Mirror)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://{gateway}:{server.server_port}/hub", asked
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("codename", RELEASES)
+def test_apt_pip_and_conda_download_from_the_mirror(
+    build_on: BuildOn, mirror: tuple[str, list[str]], codename: str
+) -> None:
+    url, asked = mirror
+    base = official(RELEASES[codename], newer_candidates=False)
+    made = build_on(base, mirror=url, ssh=False, packages=["net-tools"])
+    made.build()
+    assert any(path.endswith("/InRelease") for path in asked)
+    image = made.image(service(made))
+    sources = in_image(
+        image, "cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null || true"
+    )
+    active = [line for line in sources.splitlines() if line.startswith(("deb", "URIs"))]
+    assert active
+    assert all(f" {url}/ubuntu" in line for line in active)
+    tag = base.tag.removeprefix("nvcr.io/")
+    before = in_image(f"{made.answers['registry']}/{tag}", "cat /etc/apt/sources.list")
+    assert [line.split()[2:] for line in before.splitlines() if line.startswith("deb")] == [
+        line.split()[2:] for line in active if line.startswith("deb")
+    ]
+    assert f"index-url = {url}/pypi/simple\n" in in_image(image, "cat /etc/pip.conf")
+    assert f"channel_alias: {url}/anaconda/cloud\n" in in_image(image, "cat /etc/conda/.condarc")
+
+
+def test_a_company_certificate_is_trusted(build_on: BuildOn) -> None:
+    made = build_on(official(VERSION), **LEAN)
+    output(
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+        "-days", "2", "-subj", "/CN=Company CA", "-keyout", "/dev/null",
+        "-out", made.path / "certs/company.crt",
+    )  # fmt: skip
+    made.build()
+    bundle = in_image(made.image(service(made)), "cat /etc/ssl/certs/ca-certificates.crt")
+    assert (made.path / "certs/company.crt").read_text() in bundle
+
+
+def test_without_ssh_a_container_stays_up_and_has_no_sshd(build_on: BuildOn) -> None:
+    made = build_on(official(VERSION), ssh=False)
+    made.up()
+    assert made.container(service(made))["State"]["Running"]
+    assert made.exec(service(made), "bash", "-c", "command -v sshd || echo none") == "none\n"
+    assert "LD_LIBRARY_PATH=/usr/local/cuda" in made.exec(service(made), "bash", "-lc", "printenv")
+    made.compose("down", "--timeout=1")
