@@ -307,8 +307,8 @@ def _ports(answer: Any, answers: Answers, recorded: Mapping[str, int]) -> str:
         return f"{shown(answer)} is no map of version to port; write it as {_map(wanted)}"
     owners: dict[int, str] = {}
     for version, port in ledger.items():
-        if str(version) not in {**catalogue.releases(), **recorded}:
-            return f"{shown(version)} is not offered; choose {_suggested(str(version))} instead"
+        if not re.fullmatch(r"[0-9]+\.[0-9]+[0-9a-z.-]*", str(version)):
+            return f"{shown(version)} is no version; write it as in {_map(wanted)}"
         number = _number(port)
         if number is None or not ports.LOWEST <= number <= ports.HIGHEST:
             return (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,3 +57,17 @@ def generate(
         return copier.copy(tmp_path_factory.mktemp("hosts") / data["host"], **data)
 
     return copy
+
+
+@pytest.fixture
+def copier_command() -> Callable[..., str]:
+    """Run copier as a person does; return all it prints."""
+
+    def command(*arguments: str, cwd: Path = ROOT) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "copier", *arguments], cwd=cwd, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    return command

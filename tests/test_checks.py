@@ -183,8 +183,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ),
     (
         "ports",
-        {"1.15.5": 11522, "2.17": 21722},
-        "'2.17' is not offered; choose 2.17.0, 2.17.0-nv25.02 or 2.17.1 instead",
+        {"1.15.5": 11522, "TensorFlow 2.17.0": 21722},
+        "'TensorFlow 2.17.0' is no version; write it as in {1.15.5: 11522, 2.17.0: 21722}",
     ),
     (
         "mirror",
@@ -252,7 +252,7 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("conda_path", "/opt/miniforge3"),
     ("project_path", "/data/projects"),
     ("ports", '{"1.15.5": 10022, "2.17.0": 20022}'),
-    ("ports", {"1.15.5": 10022, "2.17.0": 20022, "2.9.1": 20922}),
+    ("ports", {"1.15.5": 10022, "2.17.0": 20022, "2.99.0": 29922}),  # of another catalogue
     ("mirror", "none"),
     ("mirror", "tuna"),
     ("mirror", "http://10.1.2.3:8080/mirror"),

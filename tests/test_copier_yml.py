@@ -20,8 +20,8 @@ NAMES = """host tf_versions driver gpus uid gid host_home conda_path project_pat
     advanced user sudo port_offset bind_address gpu_devices packages registry proxy no_proxy
     language ports""".split()
 
-SETTINGS = """_min_copier_version _subdirectory _jinja_extensions _envops _message_after_copy
-    _message_after_update""".split()
+SETTINGS = """_min_copier_version _subdirectory _jinja_extensions _envops _skip_if_exists
+    _message_after_copy _message_after_update""".split()
 
 
 def test_the_questions_have_their_names_and_their_order() -> None:

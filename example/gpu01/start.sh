@@ -3,26 +3,12 @@
 set -euo pipefail
 
 main() {
-    save_environment
     check_user
     check_home
+    save_environment
     make_host_key
     check_keys
     exec /usr/sbin/sshd -D -e -f /etc/ssh/sshd_config 2> >(without_health_checks >&2)
-}
-
-# What the image and Compose set, for the shells that read /etc/profile.d.
-save_environment() {
-    local name
-    {
-        echo 'export CONTAINER_ENVIRONMENT=1'
-        for name in $(compgen -e); do
-            case $name in
-                HOME | HOSTNAME | LOGNAME | MAIL | OLDPWD | PWD | SHELL | SHLVL | TERM | USER | _) ;;
-                *) printf 'export %s=%q\n' "$name" "${!name}" ;;
-            esac
-        done
-    } >/run/container/environment
 }
 
 say() {
@@ -42,6 +28,20 @@ check_home() {
             'on the host run: sudo chown 1000:1000 /home/ai/tensorflow_volume'
         exit 1
     fi
+}
+
+# What the image and Compose set, for the shells that read /etc/profile.d.
+save_environment() {
+    local name
+    {
+        echo 'export CONTAINER_ENVIRONMENT=1'
+        for name in $(compgen -e); do
+            case $name in
+                HOME | HOSTNAME | LOGNAME | MAIL | OLDPWD | PWD | SHELL | SHLVL | TERM | USER | _) ;;
+                *) printf 'export %s=%q\n' "$name" "${!name}" ;;
+            esac
+        done
+    } >/run/container/environment
 }
 
 # One key for all containers of the host. They may start at the same moment: a link
