@@ -60,7 +60,7 @@ class Directory:
         return f"{self.answers['host']}-{service}"
 
     def container(self, service: str) -> dict[str, Any]:
-        (facts,) = json.loads(output("docker", "inspect", self.image(service)))
+        (facts,) = json.loads(output("docker", "container", "inspect", self.image(service)))
         return dict(facts)
 
     def log(self, service: str) -> str:

@@ -1,0 +1,103 @@
+"""An update on the engine: who is built, who is restarted, and who does not notice."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import RELEASES
+from tests.e2e.support import PERSON, Directory, Laptop, Person, run
+from tests.releases import Host, Repository
+
+OLD, NEW = f"tf{RELEASES['bionic']}", f"tf{RELEASES['jammy']}"
+
+
+@pytest.fixture
+def infra(
+    arrive: Callable[[], Person],
+    host: Directory,  # noqa: ARG001 (its base images are there)
+    copier_template: Path,
+    tmp_path: Path,
+) -> Iterator[tuple[Host, Directory, Person]]:
+    """A started host of one version in an infra repository, and its person."""
+    person = arrive()
+    answers = {"host": "e2e-infra", "tf_versions": [RELEASES["bionic"]], "port_offset": 11}
+    made = Repository.create(tmp_path / "infra").copy(copier_template, person.answers(**answers))
+    directory = Directory(made.path, made.answers)
+    directory.up()
+    yield made, directory, person
+    directory.remove()
+
+
+def identity(directory: Directory, service: str) -> tuple[str, str]:
+    container = directory.container(service)
+    return container["Id"], container["State"]["StartedAt"]
+
+
+def test_an_added_version_starts_beside_the_others_and_a_session_goes_on(
+    infra: tuple[Host, Directory, Person],
+) -> None:
+    host, directory, person = infra
+    before = identity(directory, OLD)
+    laptop = Laptop(person, directory)
+    session = subprocess.Popen(
+        ["ssh", "-F", laptop.config, laptop.alias(OLD), "echo here; read line; echo $line"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert session.stdout
+    assert session.stdout.readline() == "here\n"
+
+    host.answer(tf_versions=[RELEASES["bionic"], RELEASES["jammy"]])
+    directory.up()
+    assert identity(directory, OLD) == before
+    assert session.communicate("still here\n", timeout=20)[0] == "still here\n"
+    both = Laptop(person, directory)
+    assert both.shell(NEW, "hostname") == f"e2e-infra-{NEW}\n"
+
+    # and it goes without a trace in the others
+    host.answer(tf_versions=[RELEASES["bionic"]])
+    done = directory.compose("up", "-d", "--build", "--wait", "--remove-orphans")
+    assert done.returncode == 0, done.stderr
+    assert run("docker", "container", "inspect", f"e2e-infra-{NEW}").returncode != 0
+    assert identity(directory, OLD) == before
+
+
+# Rows of the table in the generated README.
+FIRST, LAST, NEITHER = "init_env1.sh", "init_env2.sh", None
+
+
+@pytest.mark.parametrize(
+    ("answers", "built_from", "restarted"),
+    [
+        ({"packages": ["net-tools"]}, FIRST, True),
+        ({"user": "li"}, LAST, True),
+        ({"gid": PERSON + 1}, LAST, True),
+        ({"gpu_devices": "0"}, NEITHER, True),
+        ({"proxy": "http://127.0.0.1:3128"}, NEITHER, True),
+        ({"language": "zh"}, NEITHER, False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_the_readme_tells_truly_what_an_answer_rebuilds_and_restarts(
+    infra: tuple[Host, Directory, Person],
+    answers: dict[str, Any],
+    built_from: str | None,
+    restarted: bool,
+) -> None:
+    host, directory, person = infra
+    before = identity(directory, OLD)
+    host.answer(**answers)
+    log = directory.build()
+    steps = {
+        script: "CACHED" not in log.split(f"bash /tmp/{script}")[1].split("\n\n")[0]
+        for script in (FIRST, LAST)
+    }
+    assert steps == {FIRST: built_from == FIRST, LAST: built_from is not None}
+    if "gid" in answers:
+        person.owns(person.projects)
+    directory.up()
+    assert (identity(directory, OLD) != before) == restarted

@@ -1,0 +1,172 @@
+"""Any history of a host, against a simple model of what must come out.
+
+A handful of histories by default; the 200 of a release by
+``pytest --hypothesis-profile=full tests/test_histories.py`` (half an hour).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from extensions.containers import service_name
+from tests.releases import NEWEST, Host, Repository, release, replace
+from tests.support import git
+
+VERSIONS = ["1.15.5", "2.9.1", "2.9.3", "2.15.0.post1", "2.17.0", "2.17.0-nv25.02"]
+RELEASES = [NEWEST, "100.0.0", "101.0.0"]
+
+chosen = st.lists(st.sampled_from(VERSIONS), min_size=1, max_size=4, unique=True)
+
+
+@pytest.fixture(scope="module")
+def template(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template with two later releases: other text, and a new question."""
+    target = tmp_path_factory.mktemp("later") / "template"
+    git(copier_template, "clone", "--quiet", str(copier_template), str(target))
+    replace("template/*.jinja", **{"# Packages of every": "# All packages of every"})(target)
+    replace("template/docker-compose.yml.jinja", **{"timeout: 10s": "timeout: 9s"})(target)
+    release(target, "100.0.0")
+    with (target / "copier.yml").open("a") as questions:
+        questions.write("\nshm_size:\n  type: str\n  default: 1gb\n")
+    replace("template/*.jinja", **{"  tty: true\n": "  tty: true\n  shm_size: {{ shm_size }}\n"})(
+        target
+    )
+    release(target, "101.0.0")
+    return target
+
+
+class History(RuleBasedStateMachine):
+    """The host of the article and its admin. The model is what the admin remembers."""
+
+    template: Path
+    article: dict[str, Any]
+
+    @initialize(versions=chosen, offset=st.sampled_from([0, 10]))
+    def copy(self, versions: list[str], offset: int) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        repository = Repository.create(Path(self.folder.name, "infra"))
+        answers = {**self.article, "driver": "", "gpus": []}
+        del answers["ports"]
+        answers |= {"tf_versions": versions, "port_offset": offset}
+        self.host: Host = repository.copy(self.template, answers)
+        self.versions = set(versions)
+        self.ports: dict[str, int] = {}
+        self.release = NEWEST
+        self.edits: dict[str, str] = {}
+        self.answers: dict[str, Any] = {}
+
+    def teardown(self) -> None:
+        if hasattr(self, "folder"):
+            self.folder.cleanup()
+
+    @rule(versions=chosen)
+    def choose(self, versions: list[str]) -> None:
+        self.host.answer(tf_versions=versions)
+        self.versions = set(versions)
+
+    @rule(version=st.sampled_from(VERSIONS), port=st.integers(1024, 65535))
+    def add_with_a_port_typed_over(self, version: str, port: int) -> None:
+        if version in self.ports or port in self.ports.values():
+            return
+        versions = sorted({*self.versions, version})
+        self.host.answer(tf_versions=versions, ports={**self.ports, version: port})
+        self.versions.add(version)
+        assert self.host.answers["ports"][version] == port
+
+    @rule(
+        answer=st.sampled_from(
+            [("uid", 1001), ("mirror", "none"), ("packages", ["vim"]), ("bind_address", "::1"),
+             ("gpu_devices", "0,1"), ("language", "zh"), ("port_offset", 20), ("sudo", True)]
+        )
+    )  # fmt: skip
+    def answer_anew(self, answer: tuple[str, Any]) -> None:
+        self.host.answer(**dict([answer]))
+        self.answers |= dict([answer])
+
+    @precondition(lambda self: self.release != RELEASES[-1])
+    @rule()
+    def take_over_the_next_release(self) -> None:
+        self.release = RELEASES[RELEASES.index(self.release) + 1]
+        self.host.update(tag=self.release)
+        self.host.repository.commit()
+
+    @rule(
+        edit=st.sampled_from(
+            [
+                ("init_env1.sh", "    rsync\n", "    rsync\n    htop\n"),
+                ("docker-compose.yml", "\nnetworks:\n", "\n  own:\n    image: own\n\nnetworks:\n"),
+                ("docker-compose.yml", "  healthcheck:\n", "  mem_limit: 60g\n  healthcheck:\n"),
+                ("start.sh", "set -euo pipefail\n", "set -euo pipefail\numask 002\n"),
+                (".env", "CURRENT_UID=", "OWN=1\nCURRENT_UID="),
+                ("NOTES.md", "", "Ours.\n"),
+            ]
+        )
+    )
+    def edit_by_hand(self, edit: tuple[str, str, str]) -> None:
+        name, old, new = edit
+        if self.edits.get(new) is None:
+            if old:
+                self.host.edit(name, old, new)
+            else:
+                (self.host.path / name).write_text(new)
+            self.host.repository.commit()
+            self.edits[new] = name
+
+    @invariant()
+    def no_port_moves_and_none_is_used_twice(self) -> None:
+        recorded = self.host.answers["ports"]
+        assert recorded.items() >= self.ports.items()
+        assert len(set(recorded.values())) == len(recorded)
+        assert recorded.keys() >= self.versions
+        self.ports = recorded
+
+    @invariant()
+    def no_edit_is_lost_and_nothing_conflicts(self) -> None:
+        assert self.host.conflicts() == []
+        for new, name in self.edits.items():
+            own = new.replace("CURRENT_UID=", "").replace("\nnetworks:\n", "").strip("\n")
+            for line in own.splitlines():
+                assert line in self.host.read(name)
+
+    @invariant()
+    def every_answer_is_kept(self) -> None:
+        recorded = self.host.answers
+        assert recorded.items() >= self.answers.items()
+        assert recorded["_commit"] == self.release
+        assert set(recorded["tf_versions"]) == self.versions
+
+    @invariant()
+    def what_is_generated_is_what_was_chosen(self) -> None:
+        compose = yaml.safe_load(self.host.read("docker-compose.yml"))
+        names = {service_name(version) for version in self.versions}
+        assert set(compose["services"]) - {"own"} == names
+        assert {path.parent.name for path in self.host.path.glob("tf*/Dockerfile")} == names
+        for version in self.versions:
+            published = compose["services"][service_name(version)]["ports"]
+            assert published[0].endswith(f":{self.ports[version]}:22")
+
+
+@pytest.fixture
+def history(template: Path, article: dict[str, Any]) -> Iterator[type[History]]:
+    History.template, History.article = template, article
+    yield History
+
+
+settings.register_profile("full", max_examples=200, stateful_step_count=8, deadline=None)
+
+
+def test_any_history_keeps_ports_answers_and_edits(history: type[History]) -> None:
+    from hypothesis.stateful import run_state_machine_as_test
+
+    full = settings.get_current_profile_name() == "full"
+    quick = settings(max_examples=4, stateful_step_count=6, deadline=None)
+    run_state_machine_as_test(history, settings=settings() if full else quick)
