@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 import yaml
 from copier.errors import UserMessageError
@@ -25,6 +28,12 @@ from tests.releases import (
 )
 from tests.support import ROOT, git
 
+CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text())
+QUESTIONS = {  # without the advanced ones
+    name: facts
+    for name, facts in CONFIG.items()
+    if not name.startswith("_") and facts.get("ask", "{{ ssh }}") == "{{ ssh }}"
+}
 RELEASED = [tag for tag in git(ROOT, "tag", "--list").split() if re.match(r"[0-9]", tag)]
 LISTS_ALL_VERSIONS = {ANSWERS_FILE, "README.md", "docker-compose.yml", "ssh_config"}
 
@@ -57,6 +66,44 @@ def test_adding_a_version_changes_no_other_byte(host: Host) -> None:
     assert {name for name in before if before[name] != after[name]} == LISTS_ALL_VERSIONS
     assert blocks(host).items() > services.items()
     assert '    ports: ["0.0.0.0:20922:22"]\n' in blocks(host)["tf2.9.3"]
+
+
+@pytest.mark.parametrize("by", ["--data", "--data-file"])
+def test_a_version_is_added_by_one_command(
+    host: Host, by: str, copier_command: Callable[..., str], tmp_path: Path
+) -> None:
+    given = "tf_versions=[1.15.5, 2.9.3, 2.17.0]"
+    if by == "--data-file":
+        given = str(tmp_path / "answers.yml")
+        Path(given).write_text('tf_versions: ["1.15.5", "2.9.3", "2.17.0"]\n')
+    said = copier_command(
+        "update", "--trust", "--defaults", "--vcs-ref", ":current:", by, given, cwd=host.path
+    )
+    assert set(blocks(host)) == {"tf1.15.5", "tf2.9.3", "tf2.17.0"}
+    assert host.answers["ports"] == {"1.15.5": 10022, "2.9.3": 20922, "2.17.0": 20022}
+    assert said.rstrip().endswith("docker compose up -d --build --wait --remove-orphans")
+
+
+def test_a_version_is_added_at_the_prompt_and_everything_else_confirmed(host: Host) -> None:
+    before = host.files()
+    prompt = pexpect.spawn(
+        sys.executable, ["-m", "copier", "update", "--trust", "--vcs-ref", ":current:"],
+        cwd=host.path, env={**os.environ, "TERM": "xterm"}, timeout=30, dimensions=(90, 250),
+        encoding="utf-8",
+    )  # fmt: skip
+    shown = "\x1b[?25h"  # the cursor: Copier waits for input
+    for question in QUESTIONS:
+        prompt.expect_exact(QUESTIONS[question]["help"].split("?")[0])
+        prompt.expect_exact(shown)
+        if question == "tf_versions":
+            newest_first = list(reversed(catalogue.releases()))
+            prompt.send("\x1b[B" * newest_first.index("2.9.3") + " ")
+        prompt.send("\r")
+    prompt.expect(pexpect.EOF)
+    prompt.wait()
+    assert prompt.exitstatus == 0
+    assert set(host.files()) - set(before) == {"tf2.9.3/Dockerfile"}
+    assert host.answers["ports"] == {"1.15.5": 10022, "2.9.3": 20922, "2.17.0": 20022}
 
 
 def test_a_removed_version_goes_and_its_port_stays_reserved(host: Host) -> None:
