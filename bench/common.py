@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 """The template's repository."""
 
 TAG = "1.0.0"
-"""The one tag of the templates that the benchmarks make."""
+"""The first tag of the templates that the benchmarks make."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,12 @@ def clone_template(target: Path) -> Path:
     return release(target)
 
 
-def release(repository: Path) -> Path:
+def release(repository: Path, tag: str = TAG) -> Path:
     """Commit what is in the index, and tag it; return the repository."""
     git = ["git", "-C", str(repository), "-c", "user.name=bench", "-c", "user.email=bench@invalid"]
     run(*git, "commit", "--quiet", "--allow-empty", "--message=Benchmark")
     run(*git, "reset", "--quiet", "--hard")
-    run(*git, "tag", TAG)
+    run(*git, "tag", tag)
     return repository
 
 

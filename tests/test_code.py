@@ -39,12 +39,13 @@ def test_every_dependency_has_a_range_and_its_reason_in_the_readme() -> None:
         assert f"| `{name}` |" in readme, name
 
 
-def test_every_file_that_the_readme_links_to_is_there() -> None:
-    text = (ROOT / "README.md").read_text()
+@pytest.mark.parametrize("page", ["README.md", "docs/update.md", "docs/release.md"])
+def test_every_file_that_a_page_links_to_is_there(page: str) -> None:
+    text = (ROOT / page).read_text()
     links = re.findall(r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", text)
     local = [a or b for a, b in links if "://" not in a + b]
     assert local
-    assert [link for link in local if not (ROOT / link).exists()] == []
+    assert [link for link in local if not (ROOT / page).parent.joinpath(link).exists()] == []
 
 
 def test_the_version_has_an_entry_in_the_changelog() -> None:
