@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import settings
 from pytest_copier.plugin import CopierFixture, CopierProject
 
 from tests.support import ROOT, git
+
+# for `pytest --hypothesis-profile=full`: once before a release
+settings.register_profile("full", max_examples=200, stateful_step_count=8, deadline=None)
 
 
 @pytest.fixture(scope="session")

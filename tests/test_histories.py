@@ -15,7 +15,14 @@ import pytest
 import yaml
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from extensions.containers import service_name
 from tests.releases import NEWEST, Host, Repository, release, replace
@@ -161,12 +168,7 @@ def history(template: Path, article: dict[str, Any]) -> Iterator[type[History]]:
     yield History
 
 
-settings.register_profile("full", max_examples=200, stateful_step_count=8, deadline=None)
-
-
 def test_any_history_keeps_ports_answers_and_edits(history: type[History]) -> None:
-    from hypothesis.stateful import run_state_machine_as_test
-
     full = settings.get_current_profile_name() == "full"
     quick = settings(max_examples=4, stateful_step_count=6, deadline=None)
     run_state_machine_as_test(history, settings=settings() if full else quick)
