@@ -94,15 +94,22 @@ class Release:
     """What a person must know who chooses it, in a few words; empty for a plain release."""
 
     @property
+    def image_version(self) -> str:
+        """The TensorFlow that its image has, such as ``2.17.0``."""
+        return self.image.rpartition(":")[2].partition("-gpu")[0]
+
+    @property
     def label(self) -> str:
         """One line for the list of choices."""
         parts = [
-            f"{self.version:<15}CUDA {self.toolkit.cuda:<7}",
+            f"{self.version:<14}",
+            *([f"({self.note})"] if self.note else []),
+            f"CUDA {self.toolkit.cuda:<7}",
             f"Python {self.python or self.pythons[-1]:<5}",
             f"driver >= {self.toolkit.driver:<10}",
             str(self.gpus),
         ]
-        return " ".join(parts) + (f"  ({self.note})" if self.note else "")
+        return " ".join(parts)
 
 
 @cache
@@ -139,8 +146,8 @@ def _note(facts: Mapping[str, Any], base: str) -> str:
         return str(facts["label"])
     if "image" in facts:
         return ""
-    own = f"its image {facts['unusable']['why']}" if "unusable" in facts else "it has no image"
-    return f"{own}: comes as an environment on {base.rpartition(':')[2]}"
+    own = f"image {facts['unusable']['why']}" if "unusable" in facts else "no image"
+    return f"{own}: environment on {base.rpartition(':')[2]}"
 
 
 @cache

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 from packaging.version import Version
@@ -37,11 +38,12 @@ _SYSTEM_USERS = frozenset(
     root sshd sync sys systemd-network systemd-resolve systemd-timesync uucp www-data""".split()
 )
 
-# Mounting over one of these, or below one of the trees, would hide what a container runs from.
-_SYSTEM_PATHS = """/ /opt /root /tmp /usr /usr/local /usr/local/cuda /var /var/cache /var/lib
-    /var/log /var/run /var/tmp""".split()
-_SYSTEM_TREES = """/bin /boot /dev /etc /lib /lib32 /lib64 /libx32 /proc /run /sbin /sys /usr/bin
-    /usr/lib /usr/sbin /usr/share""".split()
+# Mounting over one of these, or inside one of the trees, would hide what a container runs from.
+_SYSTEM_PATHS = "/ /home /media /mnt /opt /root /srv /tmp /usr /usr/local /var".split()
+_SYSTEM_TREES = """/AI /bin /boot /dev /etc /lib /lib32 /lib64 /libx32 /opt/nvidia /proc /run /sbin
+    /sys /usr/bin /usr/include /usr/lib /usr/libexec /usr/local/bin /usr/local/etc
+    /usr/local/include /usr/local/lib /usr/local/nvidia /usr/local/sbin /usr/local/share /usr/sbin
+    /usr/share /var/cache /var/lib /var/log /var/mail /var/run /var/spool /var/tmp""".split()
 
 _LISTS_AND_MAPS = ("tf_versions", "gpus", "ports", "packages")
 
@@ -95,6 +97,11 @@ def gpus_of(answers: Answers) -> list[str]:
     return read_list(answers["gpus"]) if "gpus" in answers else machine.gpus()
 
 
+def driver_of(answers: Answers) -> str:
+    """Return the NVIDIA driver of the host as answered, before that as nvidia-smi tells."""
+    return str(answers["driver"]) if "driver" in answers else machine.driver()
+
+
 def _chosen(answers: Answers) -> list[str]:
     return [r.version for r in catalogue.chosen(read_list(answers.get("tf_versions", [])))]
 
@@ -115,7 +122,9 @@ def _too_old(driver: Any, versions: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
-def _cannot_run(gpus: Iterable[str], versions: Iterable[str]) -> tuple[str, str] | None:
+def _cannot_run(
+    gpus: Iterable[str], versions: Iterable[str], driver: Any
+) -> tuple[str, str] | None:
     """Return the first version that runs on none of the generations, and why with a way out."""
     present = set(gpus)
 
@@ -125,7 +134,8 @@ def _cannot_run(gpus: Iterable[str], versions: Iterable[str]) -> tuple[str, str]
     for version in versions:
         if runs(version):
             continue
-        others = [v for v in catalogue.releases() if runs(v)]
+        fitting = (v for v in catalogue.releases() if not driver or not _too_old(driver, [v]))
+        others = [v for v in fitting if runs(v)]
         same_major = [v for v in others if v.split(".")[0] == version.split(".")[0]]
         best = (same_major or others)[-1:]
         way_out = f"choose {best[0]} or another that does" if best else "no release offered does"
@@ -141,14 +151,14 @@ def _tf_versions(answer: Any, answers: Answers) -> str:
     for version in chosen:
         if version not in catalogue.releases():
             return f"{shown(version)} is not offered; choose {_suggested(version)} instead"
-    driver = answers.get("driver", machine.driver())
-    if driver and not _driver_form(driver) and (old := _too_old(driver, chosen)):
+    driver = _usable_driver(answers.get("driver", ""))
+    if driver and (old := _too_old(driver, chosen)):
         return (
             f"{shown(old[0])} needs NVIDIA driver {old[1]} or newer and the host has {driver}; "
             "upgrade it and answer driver anew, or leave that version out"
         )
-    gpus = gpus_of(answers)
-    if gpus and not _gpus_form(gpus) and (cannot := _cannot_run(gpus, chosen)):
+    gpus = read_list(answers.get("gpus", []))
+    if gpus and not _gpus_form(gpus) and (cannot := _cannot_run(gpus, chosen, driver)):
         return f"{shown(cannot[0])} {cannot[1]}"
     return ""
 
@@ -162,6 +172,11 @@ def _driver_form(answer: Any) -> str:
             "550.54.15, or leave it empty"
         )
     return ""
+
+
+def _usable_driver(answer: Any) -> str:
+    """Return the driver if it has the form of one, else an empty text: not checked."""
+    return "" if _driver_form(answer) else str(answer)
 
 
 def _driver(answer: Any, answers: Answers) -> str:
@@ -189,7 +204,8 @@ def _gpus(answer: Any, answers: Answers) -> str:
         return f"{shown(answer)} is no list; write it as [ampere, ada], or [] for not checked"
     if sentence := _gpus_form(present):
         return sentence
-    if present and (cannot := _cannot_run(present, _chosen(answers))):
+    driver = _usable_driver(answers.get("driver", ""))
+    if present and (cannot := _cannot_run(present, _chosen(answers), driver)):
         return f"TensorFlow {cannot[0]} {cannot[1]}"
     return ""
 
@@ -227,13 +243,22 @@ def _path(answer: Any) -> str:
     path = str(answer)
     if not path.startswith("/"):
         return f"{shown(path)} is not absolute; write the whole path, such as /home/ai"
-    if bad := sorted({c for c in path if c in ":$\"'`\\"}):
-        return f"{shown(path)} has {' '.join(bad)} in it; use a path without : $ \" ' ` \\"
+    if bad := sorted({c for c in path if c in ":$#\"'`\\"}):
+        return f"{shown(path)} has {' '.join(bad)} in it; use a path without : $ # \" ' ` \\"
     if path != (clean := "/" + posixpath.normpath(path).lstrip("/")) or path != path.strip():
         return f"{shown(path)} is not in its plain form; write {shown(clean.strip())}"
     if len(path) > 1000:
         return f"{shown(path)} is too long; use a path of at most 1000 characters"
-    if path in _SYSTEM_PATHS or any(_covers(tree, path) for tree in [HOME, *_SYSTEM_TREES]):
+    return ""
+
+
+def _mounted_path(answer: Any) -> str:
+    """Refuse a path that is mounted at the same place in the containers."""
+    if sentence := _path(answer):
+        return sentence
+    path = str(answer)
+    system = path in _SYSTEM_PATHS or any(_covers(tree, path) for tree in _SYSTEM_TREES)
+    if system or path.startswith("/usr/local/cuda"):
         return (
             f"{shown(path)} would hide a system directory of the containers; "
             "use one such as /home/ai or /data/ai"
@@ -247,7 +272,7 @@ def _covers(outer: str, inner: Any) -> bool:
 
 
 def _conda_path(answer: Any, answers: Answers) -> str:
-    if sentence := _path(answer):
+    if sentence := _mounted_path(answer):
         return sentence
     if _covers(str(answer), answers.get("host_home")):
         example = posixpath.join(str(answers["host_home"]), "miniconda3")
@@ -261,6 +286,12 @@ def _conda_path(answer: Any, answers: Answers) -> str:
 def _project_path(answer: Any, answers: Answers) -> str:
     if sentence := _path(answer):
         return sentence
+    system = [tree for tree in _SYSTEM_TREES if tree != HOME]
+    if answer in _SYSTEM_PATHS or any(_covers(tree, str(answer)) for tree in system):
+        return (
+            f"{shown(answer)} is a system directory of the host, which would be writable in the "
+            "containers; use one such as /data/ai"
+        )
     for question in ("host_home", "conda_path"):
         if _covers(str(answer), answers.get(question)):
             example = posixpath.join(str(answers["host_home"]), "tensorflow_volume")
@@ -275,7 +306,7 @@ def _user(answer: Any) -> str:
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", str(answer)):
         return (
             f"{shown(answer)} is no user name that useradd accepts; use up to 32 lower-case "
-            "letters, digits, - and _, beginning with a letter"
+            "letters, digits, - and _, beginning with a letter or _"
         )
     if str(answer) in _SYSTEM_USERS:
         return f"{shown(answer)} is a system account of the images; use another name, such as ai"
@@ -296,6 +327,23 @@ def _map(ledger: Mapping[str, int]) -> str:
     return "{" + ", ".join(f"{version}: {port}" for version, port in ledger.items()) + "}"
 
 
+def _free(version: str, ledger: Mapping[Any, Any]) -> int:
+    """Return a port for a version that no other entry of the ledger has."""
+    others = {v: port for v, port in ports.read_ledger(ledger).items() if v != version}
+    return ports.allot([version], others)[version]
+
+
+def _completed(
+    recorded: Mapping[str, int], given: Mapping[str, int], wanted: Iterable[str]
+) -> dict[str, int]:
+    """Return a ledger that would be accepted: of what was given, what is not yet taken."""
+    ledger = dict(recorded)
+    for version, port in given.items():
+        if version not in ledger and port not in ledger.values():
+            ledger[version] = port
+    return ports.allot([*wanted, *given], ledger)
+
+
 def _ports(answer: Any, answers: Answers, recorded: Mapping[str, int]) -> str:
     """Refuse a ledger that lacks a port, has one twice, or changes one that was given before."""
     wanted = ports.allot(_chosen(answers), recorded, _number(answers.get("port_offset", 0)) or 0)
@@ -313,7 +361,7 @@ def _ports(answer: Any, answers: Answers, recorded: Mapping[str, int]) -> str:
         if number is None or not ports.LOWEST <= number <= ports.HIGHEST:
             return (
                 f"{shown(port)} for {version} is no port from {ports.LOWEST} to {ports.HIGHEST}; "
-                f"give it one, such as {ports.default_port(str(version))}"
+                f"give it one, such as {_free(str(version), ledger)}"
             )
         if number in owners:
             return f"{shown(port)} is given to {owners[number]} and {version}; give each its own"
@@ -323,11 +371,11 @@ def _ports(answer: Any, answers: Answers, recorded: Mapping[str, int]) -> str:
         if given.get(version) != port:
             return (
                 f"{shown(_map(given))} takes away {port}, which {version} was given for ever; "
-                f"keep it, as in {_map({**wanted, **given, **recorded})}"
+                f"keep it, as in {_map(_completed(recorded, given, wanted))}"
             )
     for version in wanted:
         if version not in given:
-            whole = _map(ports.allot(wanted, given))
+            whole = _map(_completed(recorded, given, wanted))
             return f"{shown(_map(given))} has no port for {version}; add one, as in {whole}"
     return ""
 
@@ -347,8 +395,17 @@ def _bind_address(answer: Any) -> str:
 
 # --- network ----------------------------------------------------------------------------------
 
-_HOST = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])"
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST = rf"({_LABEL}(\.{_LABEL})*|\[[0-9A-Fa-f:]+\])"
 _URL = re.compile(rf"https?://{_HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~/-]*)?")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return bool(_URL.fullmatch(text)) and parts.port != 0
+    except ValueError:  # a port above 65535, or no IPv6 address
+        return False
 
 
 def _url(answer: Any, example: str) -> str:
@@ -359,7 +416,7 @@ def _url(answer: Any, example: str) -> str:
             "the URL has a user name or password in it, which would go into git; "
             f"give one without, such as {example}"
         )
-    if not _URL.fullmatch(text):
+    if not _is_url(text):
         return f"{shown(text)} is no URL that we can use; write it as {example}"
     return ""
 
@@ -451,7 +508,7 @@ _ALONE: dict[str, Callable[[Any], str]] = {
     "host": _host,
     "uid": lambda answer: _id(answer, "id -u"),
     "gid": lambda answer: _id(answer, "id -g"),
-    "host_home": _path,
+    "host_home": _mounted_path,
     "mirror": _mirror,
     "ssh": _boolean,
     "advanced": _boolean,

@@ -36,7 +36,9 @@ class Container:
     @property
     def title(self) -> str:
         """Such as ``TensorFlow 1.15.5``."""
-        return "TensorFlow " + ", ".join(release.version for release in self.releases)
+        versions = ", ".join(release.version for release in self.releases)
+        environments = not any(release.own_image for release in self.releases)
+        return f"TensorFlow {versions}" + (" as an environment" if environments else "")
 
 
 def service_name(version: str) -> str:

@@ -16,10 +16,14 @@ def _host(answers: Mapping[str, Any]) -> str:
 def _tf_versions(answers: Mapping[str, Any]) -> list[str]:
     """Return the newest 1.x and 2.x that this host can run."""
 
-    def fits(release: catalogue.Release) -> bool:
-        return not checks.refusal("tf_versions", {**answers, "tf_versions": [release.version]})
+    driver, gpus = checks.driver_of(answers), checks.gpus_of(answers)
 
-    return catalogue.default_versions(fits, checks.gpus_of(answers))
+    def fits(release: catalogue.Release) -> bool:
+        host = {"driver": driver, "gpus": gpus, "tf_versions": [release.version]}
+        return not checks.refusal("tf_versions", host)
+
+    fitting = catalogue.default_versions(fits, gpus)
+    return fitting or catalogue.default_versions(lambda _: True, [])
 
 
 _DEFAULTS: dict[str, Callable[[Mapping[str, Any]], Any]] = {

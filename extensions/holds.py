@@ -9,6 +9,7 @@ FAMILIES = (
     "cudnn",
     "gds-tools",
     "libcublas",
+    "libcudart",
     "libcudla",
     "libcudnn",
     "libcufft",
@@ -21,6 +22,7 @@ FAMILIES = (
     "libnccl",
     "libnpp",
     "libnvfatbin",
+    "libnvidia-",
     "libnvinfer",
     "libnvjitlink",
     "libnvjpeg",
@@ -30,10 +32,11 @@ FAMILIES = (
     "libnvvm",
     "nsight-",
     "nv-tensorrt-",
+    "nvidia-",
     "nvinfer-runtime-",
     "tensorrt",
 )
-"""What the names of NVIDIA's CUDA packages begin with.
+"""What the names of NVIDIA's packages for CUDA and its driver begin with.
 
 Source: the apt repositories ``cuda`` and ``machine-learning`` of NVIDIA, as the
 Dockerfiles of the official images use them.

@@ -68,10 +68,14 @@ def allot_ports(context: Context) -> dict[str, int]:
 
 @pass_context
 def refusal(context: Context, question: str) -> str:
-    """Return the sentence that refuses the present answer, empty when it is accepted."""
+    """Return the sentence that refuses the present answer, empty when it is accepted.
+
+    It goes without the question's name, which Copier puts before it at the prompt, on
+    the one line that there is.
+    """
     answers = context.get_all()
     recorded = _recorded_ports(answers) if question == "ports" else {}
-    return checks.refusal(question, answers, recorded)
+    return checks.refusal(question, answers, recorded).removeprefix(f"{question}: ")
 
 
 @pass_context
@@ -101,11 +105,12 @@ def default(context: Context, question: str) -> Any:
     """Return the default of a question whose default depends on the machine or on other answers.
 
     Raises:
-        UserMessageError: there is none that could be accepted.
+        UserMessageError: it would be refused, and there is nobody who could type another.
     """
     answers = context.get_all()
     value = defaults.default(question, answers)
-    if sentence := checks.refusal(question, {**answers, question: value}):
+    sentence = checks.refusal(question, {**answers, question: value})
+    if sentence and answers["_copier_conf"]["defaults"]:
         raise UserMessageError(sentence)
     return value
 

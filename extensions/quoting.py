@@ -13,9 +13,11 @@ def shell(text: str) -> str:
 
 
 def sshd(path: str) -> str:
-    """Return the path as one argument of sshd_config, where ``%`` begins a token."""
-    escaped = path.replace("%", "%%")
-    return f'"{escaped}"' if " " in escaped else escaped
+    """Return the path as one argument of sshd_config, where ``%`` begins a token.
+
+    Quoted even where it need not be: OpenSSH 7.6 and 8.2 split an argument at ``=``.
+    """
+    return '"' + path.replace("%", "%%") + '"'
 
 
 def yaml_scalar(value: str | int) -> str:

@@ -163,7 +163,7 @@ def test_an_image_that_sees_no_gpu_is_replaced_by_a_sound_one_and_an_environment
 def test_a_release_without_an_image_is_offered_as_an_environment_and_says_so(version: str) -> None:
     release = RELEASES[version]
     assert release.image == release.toolkit.image
-    assert "no image: comes as an environment on" in release.label
+    assert "(no image: environment on " in release.label
 
 
 @pytest.mark.parametrize("release", RELEASES.values(), ids=lambda r: r.version)
@@ -186,6 +186,11 @@ def test_a_label_tells_cuda_python_driver_and_gpus() -> None:
         "1.15.5",
         "CUDA 10.0    Python 3.6   driver >= 410.48     pascal to turing",
     ]
+
+
+def test_a_label_says_within_80_columns_that_a_release_is_only_an_environment() -> None:
+    for release in RELEASES.values():
+        assert release.own_image == ("environment on" not in release.label[:76])
 
 
 def test_what_nobody_could_verify_carries_a_question_mark() -> None:

@@ -24,13 +24,13 @@ NO_HOST = (
     "with single hyphens between, such as gpu01"
 )
 NO_PATH = "is not absolute; write the whole path, such as /home/ai"
-BAD_PATH = "in it; use a path without : $ \" ' ` \\"
+BAD_PATH = "in it; use a path without : $ # \" ' ` \\"
 SYSTEM_PATH = (
     "would hide a system directory of the containers; use one such as /home/ai or /data/ai"
 )
 NO_USER = (
     "is no user name that useradd accepts; use up to 32 lower-case letters, digits, - and _, "
-    "beginning with a letter"
+    "beginning with a letter or _"
 )
 SECRET = "the URL has a user name or password in it, which would go into git; give one without"
 NO_PACKAGE = (
@@ -114,6 +114,11 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("host_home", "/usr", f"'/usr' {SYSTEM_PATH}"),
     ("host_home", "/etc/ssh", f"'/etc/ssh' {SYSTEM_PATH}"),
     ("host_home", "/AI", f"'/AI' {SYSTEM_PATH}"),
+    ("host_home", "/data/ai#1", f"'/data/ai#1' has # {BAD_PATH}"),
+    *(
+        ("conda_path", path, f"'{path}' {SYSTEM_PATH}")
+        for path in ("/usr/local/bin", "/usr/local/cuda-10.0", "/opt/nvidia", "/var/lib/dpkg")
+    ),
     (
         "host_home",
         "/" + "x" * 1000,
@@ -127,13 +132,13 @@ REFUSED: list[tuple[str, Any, str]] = [
         "'/home/ai' would make the read-only home /home/ai writable; give the directory of conda "
         "itself, such as /home/ai/miniconda3",
     ),
+    ("conda_path", "/home", f"'/home' {SYSTEM_PATH}"),
     (
-        "conda_path",
-        "/home",
-        "'/home' would make the read-only home /home/ai writable; give the directory of conda "
-        "itself, such as /home/ai/miniconda3",
+        "project_path",
+        "/var",
+        "'/var' is a system directory of the host, which would be writable in the containers; "
+        "use one such as /data/ai",
     ),
-    ("project_path", "/var", f"'/var' {SYSTEM_PATH}"),
     (
         "project_path",
         "/home/ai",
@@ -160,6 +165,11 @@ REFUSED: list[tuple[str, Any, str]] = [
         "ports",
         {"1.15.5": 80, "2.17.0": 21722},
         "'80' for 1.15.5 is no port from 1024 to 65535; give it one, such as 11522",
+    ),
+    (
+        "ports",
+        {"1.15.5": 21722, "2.17.0": 22},
+        "'22' for 2.17.0 is no port from 1024 to 65535; give it one, such as 21723",
     ),
     (
         "ports",
@@ -225,6 +235,12 @@ REFUSED: list[tuple[str, Any, str]] = [
         "'libcudnn8' is a CUDA package, and those are held at the versions of the image; "
         "leave it out",
     ),
+    (
+        "packages",
+        ["nvidia-cuda-toolkit"],
+        "'nvidia-cuda-toolkit' is a CUDA package, and those are held at the versions of the image; "
+        "leave it out",
+    ),
     ("registry", "https://registry.example.com", f"'https://registry.example.com' {NO_REGISTRY}"),
     ("registry", "registry.example.com/", f"'registry.example.com/' {NO_REGISTRY}"),
     (
@@ -232,6 +248,14 @@ REFUSED: list[tuple[str, Any, str]] = [
         "proxy.example.com:3128",
         "'proxy.example.com:3128' is no URL that we can use; write it as "
         "http://proxy.example.com:3128",
+    ),
+    *(
+        (
+            "proxy",
+            url,
+            f"'{url}' is no URL that we can use; write it as http://proxy.example.com:3128",
+        )
+        for url in ("http://a..b:3128", "http://proxy:99999", "http://proxy:0", "http://[::::]:1")
     ),
     ("proxy", "http://me:pw@proxy:3128", f"{SECRET}, such as http://proxy.example.com:3128"),
     ("no_proxy", "localhost, .example.com", f"'localhost, .example.com' {NO_HOSTS}"),
@@ -247,9 +271,12 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("uid", "1000"),
     ("uid", 4294967294),
     ("gid", 100),
-    ("host_home", "/data/my lab/ai#1"),
+    ("host_home", "/data/my lab/a=i 100%"),
+    ("host_home", "/usr/local/lab"),
     ("host_home", "/home/李"),
     ("conda_path", "/opt/miniforge3"),
+    ("conda_path", "/usr/local/miniconda3"),
+    ("project_path", "/AI"),
     ("project_path", "/data/projects"),
     ("ports", '{"1.15.5": 10022, "2.17.0": 20022}'),
     ("ports", {"1.15.5": 10022, "2.17.0": 20022, "2.99.0": 29922}),  # of another catalogue
@@ -300,24 +327,45 @@ def test_a_version_that_the_gpus_of_the_host_cannot_run() -> None:
     )
 
 
-def test_before_driver_and_gpus_are_answered_the_machine_answers(
+def test_a_way_out_that_the_driver_rules_out_is_not_advised() -> None:
+    answers = {"tf_versions": ["1.15.5"], "driver": "450.80.02", "gpus": ["ampere"]}
+    assert "choose 2.14.1 or another that does" in checks.refusal("tf_versions", answers)
+
+
+def test_what_the_host_has_not_answered_is_not_held_against_a_version(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(machine, "gpus", lambda: ["ampere"])
-    assert "'1.15.5' does not run on ampere" in checks.refusal(
-        "tf_versions", {"tf_versions": ["1.15.5"]}
-    )
+    monkeypatch.setattr(machine, "gpus", lambda: ["blackwell"])
     monkeypatch.setattr(machine, "driver", lambda: "390.12")
-    assert "the host has 390.12" in checks.refusal("tf_versions", {"tf_versions": ["1.15.5"]})
+    assert checks.refusal("tf_versions", {"tf_versions": ["1.15.5"]}) == ""
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [{"1.15.5": 10022, "2.17.0": 21722}, {"2.17.0": 11522, "1.15.5": 20000}, {"2.17.0": 21722}],
+    ("recorded", "answer", "advice"),
+    [
+        (
+            {"1.15.5": 11522},
+            {"1.15.5": 10022, "2.17.0": 21722},
+            {"1.15.5": 11522, "2.17.0": 21722},
+        ),
+        ({"1.15.5": 11522}, {"2.17.0": 11522}, {"1.15.5": 11522, "2.17.0": 21722}),
+        (
+            {"1.15.5": 11522},
+            {"2.17.0": 11522, "1.15.5": 20000},
+            {"1.15.5": 11522, "2.17.0": 21722},
+        ),
+    ],
 )
-def test_a_port_that_was_given_is_never_taken_away(answer: dict[str, int]) -> None:
-    sentence = refusal("ports", answer, {"1.15.5": 11522})
-    assert "takes away 11522, which 1.15.5 was given for ever; keep it, as in {" in sentence
+def test_a_port_that_was_given_is_never_taken_away_and_the_advice_can_be_followed(
+    recorded: dict[str, int], answer: dict[str, int], advice: dict[str, int]
+) -> None:
+    shown = "{" + ", ".join(f"{version}: {port}" for version, port in answer.items()) + "}"
+    wanted = "{" + ", ".join(f"{version}: {port}" for version, port in advice.items()) + "}"
+    assert refusal("ports", answer, recorded) == (
+        f"ports: '{shown}' takes away 11522, which 1.15.5 was given for ever; "
+        f"keep it, as in {wanted}"
+    )
+    assert refusal("ports", advice, recorded) == ""
 
 
 @pytest.mark.parametrize("question", [*checks.QUESTIONS])

@@ -18,6 +18,7 @@ from pytest_copier.plugin import CopierProject
 
 from extensions import catalogue
 from extensions.containers import service_name
+from tests.releases import ANSWERS_FILE
 from tests.support import missing
 
 EVERY_RELEASE = list(catalogue.releases())
@@ -27,6 +28,7 @@ CASES: dict[str, dict[str, Any]] = {
     "the article": {},
     "every release": {"tf_versions": EVERY_RELEASE, "gpus": [], "driver": ""},
     "no ssh": {"ssh": False},
+    "a proxy for everything": {"proxy": "http://proxy.example.com:3128"},
     "no ssh, sudo": {"ssh": False, "sudo": True},
     "sudo": {"sudo": True},
     "no packages, no mirror": {"packages": [], "mirror": "none"},
@@ -34,6 +36,7 @@ CASES: dict[str, dict[str, Any]] = {
     "a company network": {
         "mirror": "https://mirror.example.com/all",
         "proxy": "http://proxy.example.com:3128",
+        "no_proxy": ".example.com,10.0.0.0/8",
         "registry": "registry.example.com:5000/hub",
         "bind_address": "fd00::17",
     },
@@ -48,7 +51,7 @@ CASES: dict[str, dict[str, Any]] = {
         "port_offset": 20,
     },
     "odd paths": {
-        "host_home": "/data/my lab/ai #1 & co",
+        "host_home": "/data/my lab/a=i & co",
         "conda_path": "/data/my lab/100% conda; [x]",
         "project_path": "/data/李/{projects}, *new*",
     },
@@ -56,7 +59,10 @@ CASES: dict[str, dict[str, Any]] = {
     "Chinese, no ssh": {"language": "zh", "ssh": False},
 }
 
-YAMLLINT = "{extends: default, rules: {document-start: disable, line-length: {max: 110}}}"
+YAMLLINT = (
+    "{extends: default, rules: {document-start: disable, line-length: {max: 110}, "
+    "indentation: {spaces: consistent, indent-sequences: whatever}}}"
+)
 
 
 def tool(name: str) -> str:
@@ -83,7 +89,7 @@ def project(case: str, generate: Callable[..., CopierProject]) -> CopierProject:
 @pytest.fixture(scope="module")
 def compose(project: CopierProject) -> dict[str, Any]:
     """The compose file as Docker Compose understands it."""
-    if not shutil.which("docker"):
+    if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"]).returncode:
         missing("Docker Compose is not installed")
     config = run("docker", "compose", "config", "--format", "json", cwd=project.path)
     understood: dict[str, Any] = json.loads(config)
@@ -133,7 +139,8 @@ def test_hadolint_finds_nothing(project: CopierProject) -> None:
 
 
 def test_yamllint_finds_nothing(project: CopierProject) -> None:
-    run(tool("yamllint"), "--strict", "-d", YAMLLINT, "docker-compose.yml", cwd=project.path)
+    files = ["docker-compose.yml", ANSWERS_FILE]
+    run(tool("yamllint"), "--strict", "-d", YAMLLINT, *files, cwd=project.path)
 
 
 def test_the_same_answers_give_the_same_bytes(
@@ -193,7 +200,7 @@ def test_compose_publishes_ssh_on_the_recorded_port_and_nothing_else(
         service = compose["services"][service_name(version)]
         if not project.answers["ssh"]:
             assert "ports" not in service
-            assert "healthcheck" not in service
+            assert service["healthcheck"]["test"][1] == "test"
             continue
         (published,) = service["ports"]
         assert published["host_ip"] == project.answers["bind_address"]
@@ -215,7 +222,9 @@ def test_a_proxy_reaches_builds_and_containers(
     project: CopierProject, compose: dict[str, Any]
 ) -> None:
     proxy = project.answers["proxy"]
-    wanted = {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": project.answers["no_proxy"]}
+    wanted = {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": "localhost,127.0.0.1"}
+    if project.answers["no_proxy"]:
+        wanted["no_proxy"] += f",{project.answers['no_proxy']}"
     for service in compose["services"].values():
         assert service.get("environment", {}) == (wanted if proxy else {})
         assert service["build"]["args"].items() >= (wanted if proxy else {}).items()

@@ -27,9 +27,9 @@ def test_yaml_reads_the_same_scalar(value: str | int) -> None:
 @pytest.mark.parametrize(
     ("path", "argument"),
     [
-        ("/home/ai/.ssh/keys", "/home/ai/.ssh/keys"),
+        ("/home/ai/.ssh/keys", '"/home/ai/.ssh/keys"'),
         ("/data/my lab/keys", '"/data/my lab/keys"'),
-        ("/data/100%/keys", "/data/100%%/keys"),
+        ("/data/100%/keys", '"/data/100%%/keys"'),
     ],
 )
 def test_sshd_reads_one_argument_and_no_token(path: str, argument: str) -> None:

@@ -347,18 +347,15 @@ def test_a_new_answer_that_contradicts_a_recorded_one_is_refused(
 
 def edit_by_hand(host: Host) -> None:
     """What users change: a package, a mount, a service of their own, a variable, files beside."""
-    host.edit("init_env1.sh", "    net-tools\n", "    net-tools\n    htop\n")
+    host.edit("init_env1.sh", "an update keeps them\n", "an update keeps them\n    htop\n")
     host.edit(
         "docker-compose.yml",
         "  healthcheck:\n",
         "    - {type: bind, source: /data/sets, target: /data/sets, read_only: true}\n"
         "  healthcheck:\n",
     )
-    host.edit(
-        "docker-compose.yml",
-        "\nnetworks:\n",
-        '\n  registry:\n    image: registry:2\n    ports: ["127.0.0.1:5000:5000"]\n\nnetworks:\n',
-    )
+    own = '  registry:\n    image: registry:2\n    ports: ["127.0.0.1:5000:5000"]\n'
+    host.edit("docker-compose.yml", "an update keeps them\n", f"an update keeps them\n\n{own}")
     host.edit(".env", "CURRENT_UID=", "TZ=Asia/Shanghai\nCURRENT_UID=")
     (host.path / "certs/company.crt").write_text("-----BEGIN CERTIFICATE-----\n")
     (host.path / "NOTES.md").write_text("Ours.\n")
@@ -376,7 +373,9 @@ def assert_edits_are_there(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    "versions", [["2.17.0"], ["1.15.5", "2.9.3", "2.17.0"], ["2.9.3"]], ids=", ".join
+    "versions",
+    [["2.17.0"], ["1.15.5"], ["2.9.3"], ["1.14.0", "1.15.5", "2.9.3", "2.17.0", "2.21.0"]],
+    ids=", ".join,
 )
 def test_edits_survive_versions_that_come_and_go(host: Host, versions: list[str]) -> None:
     edit_by_hand(host)

@@ -9,6 +9,7 @@ packages=(
     rsync
     vim
     net-tools
+    # add your own below: an update keeps them
 )
 # Every package whose name begins like one of these is CUDA's.
 cuda_families=(
@@ -16,6 +17,7 @@ cuda_families=(
     cudnn
     gds-tools
     libcublas
+    libcudart
     libcudla
     libcudnn
     libcufft
@@ -28,6 +30,7 @@ cuda_families=(
     libnccl
     libnpp
     libnvfatbin
+    libnvidia-
     libnvinfer
     libnvjitlink
     libnvjpeg
@@ -37,6 +40,7 @@ cuda_families=(
     libnvvm
     nsight-
     nv-tensorrt-
+    nvidia-
     nvinfer-runtime-
     tensorrt
 )
@@ -79,7 +83,7 @@ disable_nvidia_lists() {
 
 # Ubuntu's archive, one-line and deb822; suites and other archives stay as they are.
 use_mirror() {
-    find /etc/apt/sources.list /etc/apt/sources.list.d \( -name '*.list' -o -name '*.sources' \) -exec \
+    find /etc/apt -maxdepth 2 \( -name '*.list' -o -name '*.sources' \) -exec \
         sed -i -E '/^(deb|URIs:)/ s#https?://[^/ ]+/ubuntu/?( |$)#http://mirrors.aliyun.com/ubuntu\1#g' {} +
 }
 

@@ -55,16 +55,22 @@ CONF
 }
 
 # sshd starts shells without the environment of the container; container-start saves
-# it. Only people get the rest of bash.bashrc: a banner would break rsync and scp.
+# it. Only people get the rest of bash.bashrc: a banner would break rsync and scp. The
+# ldconfig at the end of TensorFlow's only works for root.
 load_environment() {
     cat >/etc/profile.d/00-container.sh <<'PROFILE'
-if [ -r /run/container/environment ]; then . /run/container/environment; fi
+if [ -z "${CONTAINER_ENVIRONMENT-}" ] && [ -r /run/container/environment ]; then
+    . /run/container/environment
+fi
 PROFILE
     touch /etc/bash.bashrc
-    cat - /etc/bash.bashrc >/etc/bash.bashrc.new <<'BASHRC'
-if [ -n "${SSH_CONNECTION-}" ] && [ -z "${CONTAINER_ENVIRONMENT-}" ]; then . /etc/profile.d/00-container.sh; fi
+    {
+        cat <<'BASHRC'
+if [ -n "${SSH_CONNECTION-}" ]; then . /etc/profile.d/00-container.sh; fi
 [ -n "${PS1-}" ] || return
 BASHRC
+        sed '/^ldconfig$/d' /etc/bash.bashrc
+    } >/etc/bash.bashrc.new
     mv /etc/bash.bashrc.new /etc/bash.bashrc
     chmod 644 /etc/bash.bashrc
 }

@@ -4,7 +4,7 @@ set -euo pipefail
 
 main() {
     check_user
-    check_home
+    check_mounts
     save_environment
     make_host_key
     check_keys
@@ -22,11 +22,14 @@ check_user() {
     fi
 }
 
-check_home() {
+check_mounts() {
     if [[ ! -w /AI ]]; then
         say "/AI belongs to $(stat -c %u:%g /AI) and $(id -u):$(id -g) cannot write to it;" \
             'on the host run: sudo chown 1000:1000 /home/ai/tensorflow_volume'
         exit 1
+    fi
+    if [[ ! -w /home/ai/miniconda3 ]]; then
+        say '/home/ai/miniconda3 is no conda that 1000 can write to; install Miniconda there on the host'
     fi
 }
 
@@ -68,7 +71,8 @@ check_keys() {
     fi
 }
 
-# They come every few seconds, and sshd has no way to keep one client out of its log.
+# They come every few seconds, and sshd cannot leave them out of its log. Of other clients,
+# the line that names their address stays.
 without_health_checks() {
     exec sed --unbuffered --regexp-extended \
         -e '/^(Connection closed by|Did not receive identification string from) 127\.0\.0\.1 port /d' \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -25,6 +26,9 @@ RELEASES = {
 }
 """One release on each Ubuntu."""
 
+REGISTRY = "e2e.invalid"
+"""Where the stand-ins are, so that none is ever taken for an official image."""
+
 UNLISTED = {"cuda-cudart-12-8": "12.8.57-1", "libcudnn9-cuda-12": "9.7.1.26-1"}
 """CUDA packages of the noble base, whose list in the catalogue is empty."""
 
@@ -44,9 +48,14 @@ def official(version: str, **changes: Any) -> Base:
 @pytest.fixture(scope="session")
 def engine() -> None:
     """A Docker engine with Compose and buildx that hands out GPUs: see .ci/engine."""
+    for need in ("docker", "mmdebstrap", "dpkg-scanpackages", "ssh-keygen", "rsync", "openssl"):
+        if not shutil.which(need):
+            missing(f"{need} is not installed: run .ci/engine")
     for need in ("docker version", "docker compose version", "docker buildx version"):
-        if not shutil.which("docker") or run(*need.split()).returncode != 0:
+        if run(*need.split()).returncode != 0:
             missing(f"`{need}` fails: run .ci/engine")
+    if os.getuid() != 0:
+        missing("only root can make homes and Ubuntus: run as root")
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +77,7 @@ def directory(
 
 
 @pytest.fixture(scope="session")
-def arrive() -> Iterator[Callable[[], Person]]:
+def arrive(engine: None) -> Iterator[Callable[[], Person]]:  # noqa: ARG001
     """Make people with a home, not below /tmp: sshd takes no keys from a world-writable path."""
     homes = []
 
@@ -83,17 +92,31 @@ def arrive() -> Iterator[Callable[[], Person]]:
 
 
 @pytest.fixture(scope="session")
+def stand_in(engine: None) -> Iterator[Callable[..., None]]:  # noqa: ARG001
+    """Make stand-ins in a registry of that name; none of them stays behind."""
+    made = []
+
+    def make(base: Base, registry: str = REGISTRY) -> None:
+        made.append(build(replace(base, tag=f"{registry}/{base.tag.removeprefix('nvcr.io/')}")))
+
+    yield make
+    run("docker", "image", "rm", "--force", *made)
+
+
+@pytest.fixture(scope="session")
 def person(arrive: Callable[[], Person]) -> Person:
     return arrive()
 
 
 @pytest.fixture(scope="session")
-def host(person: Person, directory: Callable[..., Directory]) -> Directory:
+def host(
+    person: Person, directory: Callable[..., Directory], stand_in: Callable[..., None]
+) -> Directory:
     """A host with one container on each Ubuntu, built and started by the one command."""
-    build(official(RELEASES["bionic"]))
-    build(official(RELEASES["focal"], entrypoint=NVIDIA_ENTRYPOINT))
-    build(official(RELEASES["jammy"]))
-    build(official(RELEASES["noble"], packages=UNLISTED))
+    stand_in(official(RELEASES["bionic"]))
+    stand_in(official(RELEASES["focal"], entrypoint=NVIDIA_ENTRYPOINT))
+    stand_in(official(RELEASES["jammy"]))
+    stand_in(official(RELEASES["noble"], packages=UNLISTED))
     made = directory(
         **person.answers(host="e2e-gpu01", tf_versions=list(RELEASES.values()), port_offset=7)
     )

@@ -94,7 +94,8 @@ class Person:
 
     @property
     def home(self) -> Path:
-        return self.folder / "home"
+        """An odd name, that every file and tool must take as it is."""
+        return self.folder / "a=i/home & 100% 李"
 
     @property
     def conda(self) -> Path:
@@ -122,6 +123,7 @@ class Person:
             "bind_address": "127.0.0.1",
             "driver": "",
             "gpus": [],
+            "registry": "e2e.invalid",
             **more,
         }
 

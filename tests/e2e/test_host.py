@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
+import subprocess
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -58,10 +61,14 @@ def test_a_terminal_has_the_environment_of_the_image(
     printed = session.stdout.replace("\r\n", "\n")
     assert "\n/dev/pts/" in printed
     assert host.exec(service, "printenv", *ENVIRONMENT) in printed
+    assert "Permission denied" not in printed + session.stderr
 
 
-def test_a_shell_in_a_shell_keeps_what_the_person_changed(laptop: Laptop, service: str) -> None:
-    command = "export PATH=/AI/env/bin:$PATH; bash -ic 'echo $PATH' 2>/dev/null | tail -n 1"
+@pytest.mark.parametrize("kind", ["-ic", "-lc", "-c"])
+def test_a_shell_in_a_shell_keeps_what_the_person_changed(
+    laptop: Laptop, service: str, kind: str
+) -> None:
+    command = f"export PATH=/AI/env/bin:$PATH; bash {kind} 'echo $PATH' 2>/dev/null | tail -n 1"
     assert laptop.shell(service, command).startswith("/AI/env/bin:")
 
 
@@ -86,6 +93,18 @@ def test_files_travel_both_ways_unchanged(
     assert checksum == hashlib.sha256(sent.read_bytes()).hexdigest()
 
 
+def test_a_port_of_the_container_is_reached_through_ssh(laptop: Laptop, service: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    forward = ["-o", "ExitOnForwardFailure=yes", "-f", "-L", f"{port}:localhost:22"]
+    subprocess.run(
+        ["ssh", "-F", laptop.config, *forward, laptop.alias(service), "sleep 5"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
+    )  # fmt: skip
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        assert connection.recv(64).startswith(b"SSH-2.0-OpenSSH_")
+
+
 def test_files_written_to_ai_belong_to_the_person(
     person: Person, laptop: Laptop, service: str
 ) -> None:
@@ -97,15 +116,18 @@ def test_files_written_to_ai_belong_to_the_person(
 def test_the_home_of_the_host_is_readable_and_cannot_be_written(
     person: Person, laptop: Laptop, service: str
 ) -> None:
-    assert laptop.shell(service, f"ls {person.home}").split() == ["miniconda3", "tensorflow_volume"]
-    refused = laptop.ssh(service, f"touch {person.home}/file")
+    assert laptop.shell(service, f"ls {quote(str(person.home))}").split() == [
+        "miniconda3",
+        "tensorflow_volume",
+    ]
+    refused = laptop.ssh(service, f"touch {quote(str(person.home))}/file")
     assert "Read-only file system" in refused.stderr
 
 
 def test_conda_of_the_host_can_be_written_at_its_own_path(
     person: Person, laptop: Laptop, service: str
 ) -> None:
-    laptop.shell(service, f"mkdir -p {person.conda}/envs/{service}")
+    laptop.shell(service, f"mkdir -p {quote(str(person.conda))}/envs/{service}")
     assert (person.conda / f"envs/{service}").is_dir()
 
 

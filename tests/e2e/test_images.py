@@ -7,13 +7,12 @@ import http.server
 import ipaddress
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from extensions import catalogue
-from tests.e2e.bases import NVIDIA_ENTRYPOINT, Base, build
+from tests.e2e.bases import NVIDIA_ENTRYPOINT, Base
 from tests.e2e.conftest import RELEASES, official
 from tests.e2e.support import PERSON, Directory, Person, in_image, output
 
@@ -27,12 +26,14 @@ BuildOn = Callable[..., Directory]
 
 
 @pytest.fixture
-def build_on(person: Person, directory: Callable[..., Directory]) -> BuildOn:
+def build_on(
+    person: Person, directory: Callable[..., Directory], stand_in: Callable[..., None]
+) -> BuildOn:
     """Generate a directory for a base of the test's own, from a registry that has only it."""
 
     def generate(base: Base, **answers: Any) -> Directory:
         registry = f"e2e-{hashlib.sha256(repr(base).encode()).hexdigest()[:8]}.invalid"
-        build(replace(base, tag=f"{registry}/{base.tag.removeprefix('nvcr.io/')}"))
+        stand_in(base, registry)
         ours = {"host": "e2e-image", "tf_versions": [version_of(base)], "registry": registry}
         return directory(**person.answers(**{**ours, **answers}))
 

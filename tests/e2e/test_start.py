@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from shlex import quote
 from subprocess import CompletedProcess
 from typing import Any
 
@@ -67,7 +68,34 @@ def test_a_project_directory_of_somebody_else_is_told_with_both_owners_and_the_c
     assert_says(
         made,
         f"/AI belongs to 0:0 and {PERSON}:{PERSON} cannot write to it; "
-        f"on the host run: sudo chown {PERSON}:{PERSON} {newcomer.projects}",
+        f"on the host run: sudo chown {PERSON}:{PERSON} {quote(str(newcomer.projects))}",
+    )
+
+
+def test_without_ssh_too_a_container_that_cannot_start_well_fails_the_wait(
+    newcomer: Person, generate_for: Generate
+) -> None:
+    os.chown(newcomer.projects, 0, 0)
+    made = generate_for(ssh=False, packages=[])
+    assert made.compose("up", "-d", "--build", "--wait").returncode != 0
+    assert_says(
+        made,
+        f"/AI belongs to 0:0 and {PERSON}:{PERSON} cannot write to it; "
+        f"on the host run: sudo chown {PERSON}:{PERSON} {quote(str(newcomer.projects))}",
+    )
+
+
+def test_a_conda_that_the_person_cannot_write_is_told(
+    newcomer: Person, generate_for: Generate
+) -> None:
+    os.chown(newcomer.conda, 0, 0)
+    newcomer.conda.chmod(0o755)
+    made = generate_for()
+    made.up()
+    assert_says(
+        made,
+        f"{newcomer.conda} is no conda that {PERSON} can write to; "
+        "install Miniconda there on the host",
     )
 
 
