@@ -347,7 +347,7 @@ def test_a_new_answer_that_contradicts_a_recorded_one_is_refused(
 
 def edit_by_hand(host: Host) -> None:
     """What users change: a package, a mount, a service of their own, a variable, files beside."""
-    host.edit("init_env1.sh", "an update keeps them\n", "an update keeps them\n    htop\n")
+    host.edit("init_env1.sh", "an update keeps them.\n", "an update keeps them.\n    htop\n")
     host.edit(
         "docker-compose.yml",
         "  healthcheck:\n",
@@ -355,7 +355,7 @@ def edit_by_hand(host: Host) -> None:
         "  healthcheck:\n",
     )
     own = '  registry:\n    image: registry:2\n    ports: ["127.0.0.1:5000:5000"]\n'
-    host.edit("docker-compose.yml", "an update keeps them\n", f"an update keeps them\n\n{own}")
+    host.edit("docker-compose.yml", "an update keeps them.\n", f"an update keeps them.\n\n{own}")
     host.edit(".env", "CURRENT_UID=", "TZ=Asia/Shanghai\nCURRENT_UID=")
     (host.path / "certs/company.crt").write_text("-----BEGIN CERTIFICATE-----\n")
     (host.path / "NOTES.md").write_text("Ours.\n")

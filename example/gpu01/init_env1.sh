@@ -9,7 +9,7 @@ packages=(
     rsync
     vim
     net-tools
-    # add your own below: an update keeps them
+    # Add your own below this line: an update keeps them.
 )
 # Every package whose name begins like one of these is CUDA's.
 cuda_families=(

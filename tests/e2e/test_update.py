@@ -18,17 +18,18 @@ FIRST, LAST, NEITHER = "init_env1.sh", "init_env2.sh", None
 OLD, NEW = f"tf{RELEASES['bionic']}", f"tf{RELEASES['jammy']}"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def infra(
     arrive: Callable[[], Person],
     host: Directory,  # noqa: ARG001 (its base images are there)
     copier_template: Path,
-    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Host, Directory, Person]]:
     """A started host of one version in an infra repository, and its person."""
     person = arrive()
     answers = {"host": "e2e-infra", "tf_versions": [RELEASES["bionic"]], "port_offset": 11}
-    made = Repository.create(tmp_path / "infra").copy(copier_template, person.answers(**answers))
+    repository = Repository.create(tmp_path_factory.mktemp("infra") / "repository")
+    made = repository.copy(copier_template, person.answers(**answers))
     for script in (FIRST, LAST):  # or the build cache would know them from an earlier run
         made.edit(script, "set -euo", f"# {uuid4()}\nset -euo")
     made.repository.commit()
