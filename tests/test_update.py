@@ -145,6 +145,7 @@ def test_answering_a_port_anew_is_refused_and_changes_nothing(host: Host) -> Non
         ({"packages": ["vim"]}, {"init_env1.sh"}),
         ({"host_home": "/data/ai"}, {"README.md", "docker-compose.yml", "sshd_config", "start.sh"}),
         ({"project_path": "/data/p"}, {"README.md", "docker-compose.yml", "start.sh"}),
+        ({"conda_path": "/data/conda"}, {"README.md", "docker-compose.yml", "start.sh"}),
         ({"bind_address": "10.0.0.7"}, {"docker-compose.yml"}),
         ({"gpu_devices": "0"}, {"README.md", "docker-compose.yml"}),
         ({"port_offset": 10}, set()),
