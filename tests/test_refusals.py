@@ -129,3 +129,37 @@ def test_a_recorded_port_cannot_be_changed_by_a_second_copy(
     assert done.returncode == 1
     assert "takes away 10022, which 1.15.5 was given for ever" in done.stderr
     assert (tmp_path / "gpu01/docker-compose.yml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("driver", "capability", "said"),
+    [
+        ("390.12", "7.5", "driver: '390.12' is too old for TensorFlow 1.15.5, which needs 410.48"),
+        ("570.86.10", "12.0", ""),
+    ],
+    ids=["a driver too old for all", "a Blackwell GPU"],
+)
+def test_without_answers_a_machine_gets_what_it_can_run_or_is_told(
+    driver: str, capability: str, said: str, copier_template: Path, tmp_path: Path
+) -> None:
+    command = tmp_path / "bin/nvidia-smi"
+    command.parent.mkdir()
+    command.write_text(
+        f'#!/bin/sh\ncase "$1" in *driver*) echo {driver} ;; *) echo {capability} ;; esac\n'
+    )
+    command.chmod(0o755)
+    done = subprocess.run(
+        copier_command(copier_template, "--defaults", "--quiet", "--data=uid=1000"),
+        cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PATH": f"{command.parent}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    if said:
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(said)
+        assert not (tmp_path / "gpu01").exists()
+    else:
+        assert done.returncode == 0, done.stderr
+        recorded = yaml.safe_load((tmp_path / "gpu01/.copier-answers.yml").read_text())
+        assert recorded["tf_versions"] == ["2.17.0-nv25.02"]
+        assert (recorded["driver"], recorded["gpus"]) == (driver, ["blackwell"])
