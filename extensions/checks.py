@@ -148,9 +148,10 @@ def _tf_versions(answer: Any, answers: Answers) -> str:
     chosen = read_list(answer)
     if not chosen:
         return f"{shown(answer)} is no list of versions; choose at least one, such as ['2.17.0']"
-    for version in chosen:
-        if version not in catalogue.releases():
-            return f"{shown(version)} is not offered; choose {_suggested(version)} instead"
+    if gone := [version for version in chosen if version not in catalogue.releases()]:
+        instead = listed([_suggested(version) for version in gone])
+        verb = "is" if len(gone) == 1 else "are"
+        return f"{listed(map(shown, gone))} {verb} not offered; choose {instead} instead"
     driver = _usable_driver(answers.get("driver", ""))
     if driver and (old := _too_old(driver, chosen)):
         return (

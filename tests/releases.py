@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +37,7 @@ def with_earlier_release(template: Path, target: Path, change: Change) -> Path:
     git(template, "clone", "--quiet", str(template), str(target))
     change(target)
     release(target, "0.9.0")
+    git(target, "rm", "--quiet", "-r", ".")
     git(target, "checkout", "--quiet", NEWEST, "--", ".")
     release(target, NEWEST)
     return target
@@ -143,6 +143,3 @@ class Host:
         found = git(self.path, "diff", "--name-only", "--diff-filter=U").splitlines()
         found += [name for name, text in self.files().items() if b"\n<<<<<<<" in text]
         return found + [str(path) for path in self.path.rglob("*.rej")]
-
-    def remove(self) -> None:
-        shutil.rmtree(self.repository.path)

@@ -71,6 +71,12 @@ REFUSED: list[tuple[str, Any, str]] = [
         "'2.15' is not offered; choose 2.15.0, 2.15.0.post1 or 2.15.1 instead",
     ),
     ("tf_versions", ["2.l7.0"], "'2.l7.0' is not offered; choose 2.7.0, 2.17.0 or 2.8.0 instead"),
+    (
+        "tf_versions",
+        ["2.15", "1.15.5", "1.13.9"],
+        "'2.15' and '1.13.9' are not offered; choose 2.15.0, 2.15.0.post1 or 2.15.1 and 1.13.1 or "
+        "1.13.2 instead",
+    ),
     ("driver", "newest", f"'newest' {NO_DRIVER}"),
     ("driver", 550.54, "'550.54' is a number; write it in quotes, as nvidia-smi prints it"),
     (

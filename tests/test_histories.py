@@ -6,6 +6,7 @@ A handful of histories by default; the 200 of a release by
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,7 +121,7 @@ class History(RuleBasedStateMachine):
                 ),
                 ("docker-compose.yml", "  healthcheck:\n", "  mem_limit: 60g\n  healthcheck:\n"),
                 ("start.sh", "set -euo pipefail\n", "set -euo pipefail\numask 002\n"),
-                (".env", "CURRENT_UID=", "OWN=1\nCURRENT_UID="),
+                (".env", f"{BELOW}\n", f"{BELOW}\nOWN=1\n"),
                 ("NOTES.md", "", "Ours.\n"),
             ]
         )
@@ -147,7 +148,7 @@ class History(RuleBasedStateMachine):
     def no_edit_is_lost_and_nothing_conflicts(self) -> None:
         assert self.host.conflicts() == []
         for new, name in self.edits.items():
-            for line in new.replace("CURRENT_UID=", "").splitlines():
+            for line in new.splitlines():
                 assert line in self.host.read(name)
 
     @invariant()
@@ -163,6 +164,8 @@ class History(RuleBasedStateMachine):
         names = {service_name(version) for version in self.versions}
         assert set(compose["services"]) - {"own"} == names
         assert {path.parent.name for path in self.host.path.glob("tf*/Dockerfile")} == names
+        for script in self.host.path.glob("*.sh"):
+            subprocess.run(["bash", "-n", str(script)], check=True)
         for version in self.versions:
             published = compose["services"][service_name(version)]["ports"]
             assert published[0].endswith(f":{self.ports[version]}:22")

@@ -71,6 +71,16 @@ def test_an_added_version_starts_beside_the_others_and_a_session_goes_on(
     assert run("docker", "container", "inspect", f"e2e-infra-{NEW}").returncode != 0
     assert identity(directory, OLD) == before
 
+    # and comes back by the command of the README
+    host.answer(tf_versions=[RELEASES["bionic"], RELEASES["jammy"]])
+    command = "docker compose up -d --wait --remove-orphans"
+    assert f"\n{command}\n" in host.read("README.md")
+    assert run(*command.split(), cwd=directory.path).returncode == 0
+    assert both.shell(NEW, "hostname") == f"e2e-infra-{NEW}\n"
+    assert identity(directory, OLD) == before
+    host.answer(tf_versions=[RELEASES["bionic"]])
+    directory.compose("up", "-d", "--wait", "--remove-orphans")
+
 
 @pytest.mark.parametrize(
     ("answers", "built_from", "restarted"),
