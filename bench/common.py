@@ -80,7 +80,7 @@ def release(repository: Path, tag: str = TAG) -> Path:
     git = ["git", "-C", str(repository), "-c", "user.name=bench", "-c", "user.email=bench@invalid"]
     run(*git, "commit", "--quiet", "--allow-empty", "--message=Benchmark")
     run(*git, "reset", "--quiet", "--hard")
-    run(*git, "tag", tag)
+    run(*git, "tag", "--force", tag)
     return repository
 
 

@@ -2,7 +2,8 @@
 
 The baseline is a template of the same questions and the same output, but with
 fixed defaults, no checks, no extension, and every file but the answers file
-copied as it is. Copier gets both in the same way: from a local git repository.
+copied as it is. Copier gets both in the same way: from a local git repository with
+the same history and the same other files.
 """
 
 from __future__ import annotations
@@ -73,16 +74,17 @@ def plain_template(ours: Path, rendered: Path, target: Path) -> Path:
     plain = {
         name: value if name.startswith("_") else plain_question(value, answers[name])
         for name, value in settings.items()
-        if name != "_jinja_extensions"
+        if name != "_jinja_extensions" and not name.startswith("_message")
     }
     plain["tf_versions"]["choices"] = catalogue.choices()
 
+    shutil.copytree(ours, target)
+    shutil.rmtree(target / "template")
     shutil.copytree(rendered, target / "template")
     (target / "template" / ANSWERS_FILE).unlink()
     shutil.copy(ours / ANSWERS_TEMPLATE, target / ANSWERS_TEMPLATE)
     text = yaml.safe_dump(plain, allow_unicode=True, sort_keys=False)
     (target / "copier.yml").write_text(text, encoding="utf-8")
-    run("git", "init", "--quiet", target)
     run("git", "-C", target, "add", "--all", "--force")
     return release(target)
 
