@@ -20,6 +20,13 @@ from tests.support import ROOT, git
 settings.register_profile("full", max_examples=200, stateful_step_count=8, deadline=None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes: one for all tests that need the engine, one for the other files."""
+    for item in items:
+        group = "engine" if item.path.parent.name == "e2e" else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def copier_template(
     tmp_path_factory: pytest.TempPathFactory,
