@@ -20,6 +20,9 @@ GENERATIONS = ("pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwel
 UBUNTU = {"bionic": "18.04", "focal": "20.04", "jammy": "22.04", "noble": "24.04"}
 """Codename to version number of the Ubuntu releases that images are built on."""
 
+GLIBC = {"bionic": "2.27", "focal": "2.31", "jammy": "2.35", "noble": "2.39"}
+"""Codename to version of its C library, as https://packages.ubuntu.com/libc6 lists them."""
+
 
 @dataclass(frozen=True)
 class Toolkit:
@@ -92,6 +95,11 @@ class Release:
     trouble_link: str | None
     note: str
     """What a person must know who chooses it, in a few words; empty for a plain release."""
+
+    @property
+    def environment(self) -> str:
+        """Name of its conda environment, such as ``tf2.17.0``."""
+        return f"tf{self.version}"
 
     @property
     def image_version(self) -> str:

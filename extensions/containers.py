@@ -9,8 +9,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from packaging.version import Version
+
 from . import catalogue, checks, holds, ports
 from .catalogue import Release, Toolkit
+
+EDITOR_GLIBC = Version("2.28")
+"""Oldest glibc for the server of Visual Studio Code:
+https://code.visualstudio.com/docs/remote/faq#_can-i-run-vs-code-server-on-older-linux-distributions"""
+
+
+@dataclass(frozen=True)
+class Alias:
+    """An ssh alias that leads to a container."""
+
+    name: str
+    """What follows the host in the alias, such as ``tf2.18.0``."""
+    environment: str | None
+    """The conda environment that its sessions begin in, if any."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +50,26 @@ class Container:
     """The TensorFlow releases that are used in it."""
 
     @property
+    def environments(self) -> tuple[Release, ...]:
+        """The releases that are there as a conda environment only."""
+        return tuple(release for release in self.releases if not release.own_image)
+
+    @property
+    def aliases(self) -> tuple[Alias, ...]:
+        """Its ssh aliases: sessions of a release without image begin in its environment."""
+        environment = next((release.environment for release in self.environments), None)
+        return (Alias(self.name, environment),)
+
+    @property
+    def runs_editors(self) -> bool:
+        """Whether its Ubuntu runs the server of today's Visual Studio Code."""
+        return Version(catalogue.GLIBC[self.toolkit.codename]) >= EDITOR_GLIBC
+
+    @property
     def title(self) -> str:
         """Such as ``TensorFlow 1.15.5``."""
         versions = ", ".join(release.version for release in self.releases)
-        environments = not any(release.own_image for release in self.releases)
-        return f"TensorFlow {versions}" + (" as an environment" if environments else "")
+        return f"TensorFlow {versions}" + (" as an environment" if self.environments else "")
 
 
 def service_name(version: str) -> str:
@@ -60,6 +91,37 @@ def _with_registry(image: str, registry: str) -> str:
 def _published(address: str, port: int) -> str:
     host = f"[{address}]" if ":" in address else address
     return f"{host}:{port}:22"
+
+
+def environments(answers: Mapping[str, Any]) -> list[Release]:
+    """Return the chosen releases that pip can put into a conda environment, oldest first."""
+    chosen = catalogue.chosen(checks.read_list(answers["tf_versions"]))
+    return [release for release in chosen if release.requirement]
+
+
+def ssh_aliases(answers: Mapping[str, Any]) -> list[str]:
+    """Return every ssh alias of the host, such as ``gpu01-tf2.17.0``."""
+    aliases = [alias for container in plan(answers) for alias in container.aliases]
+    return [f"{answers['host']}-{alias.name}" for alias in aliases]
+
+
+def editor_paths(answers: Mapping[str, Any]) -> dict[str, str]:
+    """Return where Visual Studio Code shall install its server, by ssh alias.
+
+    A place per container, since all share one home, and servers of two containers in one
+    place disturb each other: https://github.com/microsoft/vscode-remote-release/issues/472
+    """
+    return {
+        f"{answers['host']}-{alias.name}": f"/AI/.vscode/{container.name}"
+        for container in plan(answers)
+        if container.runs_editors
+        for alias in container.aliases
+    }
+
+
+def too_old_for_editors(answers: Mapping[str, Any]) -> list[str]:
+    """Return the names of the containers that cannot run today's Visual Studio Code."""
+    return [container.name for container in plan(answers) if not container.runs_editors]
 
 
 def plan(answers: Mapping[str, Any]) -> list[Container]:

@@ -121,6 +121,30 @@ def plan(context: Context) -> list[containers.Container]:
     return containers.plan(context.get_all())
 
 
+@pass_context
+def environments(context: Context) -> list[catalogue.Release]:
+    """Return the chosen releases that have a conda environment, oldest first."""
+    return containers.environments(context.get_all())
+
+
+@pass_context
+def editor_paths(context: Context) -> dict[str, str]:
+    """Return where Visual Studio Code shall install its server, by ssh alias."""
+    return containers.editor_paths(context.get_all())
+
+
+@pass_context
+def too_old_for_editors(context: Context) -> list[str]:
+    """Return the names of the containers that cannot run today's Visual Studio Code."""
+    return containers.too_old_for_editors(context.get_all())
+
+
+@pass_context
+def ssh_aliases(context: Context) -> list[str]:
+    """Return every ssh alias of the host."""
+    return containers.ssh_aliases(context.get_all())
+
+
 class Stack(Extension):
     """Functions and filters of copier.yml and of the template."""
 
@@ -131,9 +155,13 @@ class Stack(Extension):
             allot_ports=allot_ports,
             cuda_families=holds.FAMILIES,
             default=default,
+            editor_paths=editor_paths,
+            environments=environments,
             mirror_urls=mirrors.urls,
             plan=plan,
             refusal=refusal,
+            ssh_aliases=ssh_aliases,
+            too_old_for_editors=too_old_for_editors,
             version_choices=catalogue.choices,
         )
         environment.filters.update(

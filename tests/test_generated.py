@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from pytest_copier.plugin import CopierProject
@@ -57,6 +58,24 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "Chinese": {"language": "zh"},
     "Chinese, no ssh": {"language": "zh", "ssh": False},
+}
+
+# The part of https://containers.dev/implementors/json_reference that a Compose service needs.
+COMPOSE_DEV_CONTAINER = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "dockerComposeFile": {"type": "string"},
+        "service": {"type": "string"},
+        "runServices": {"type": "array", "items": {"type": "string"}},
+        "workspaceFolder": {"type": "string"},
+        "remoteUser": {"type": "string"},
+        "updateRemoteUserUID": {"type": "boolean"},
+        "overrideCommand": {"type": "boolean"},
+        "shutdownAction": {"enum": ["none", "stopCompose"]},
+    },
+    "required": ["dockerComposeFile", "service", "workspaceFolder"],
+    "additionalProperties": False,
 }
 
 YAMLLINT = (
@@ -106,10 +125,13 @@ def files(project: CopierProject) -> dict[str, str]:
 
 def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
     expected = {".copier-answers.yml", ".dockerignore", ".env", "README.md", "certs/.gitkeep"}
-    expected |= {"docker-compose.yml", "init_env1.sh", "init_env2.sh", "start.sh"}
-    expected |= {
-        f"{service_name(version)}/Dockerfile" for version in project.answers["tf_versions"]
-    }
+    expected |= {"docker-compose.yml", "init_env1.sh", "init_env2.sh", "start.sh", "conda.sh"}
+    expected |= {"environments/new.sh"}
+    for version in project.answers["tf_versions"]:
+        expected.add(f"{service_name(version)}/Dockerfile")
+        expected.add(f".devcontainer/{service_name(version)}/devcontainer.json")
+        if catalogue.releases()[version].requirement:
+            expected.add(f"environments/tf{version}.yml")
     if project.answers["ssh"]:
         expected |= {"ssh_config", "sshd_config"}
     assert set(files(project)) == expected
@@ -129,7 +151,7 @@ def test_no_file_has_leftovers_of_its_template(project: CopierProject) -> None:
 
 
 def test_shellcheck_finds_nothing(project: CopierProject) -> None:
-    scripts = [path.name for path in project.path.glob("*.sh")]
+    scripts = [str(path) for path in project.path.rglob("*.sh")]
     run(tool("shellcheck"), *scripts, cwd=project.path)
 
 
@@ -139,7 +161,7 @@ def test_hadolint_finds_nothing(project: CopierProject) -> None:
 
 
 def test_yamllint_finds_nothing(project: CopierProject) -> None:
-    files = ["docker-compose.yml", ANSWERS_FILE]
+    files = ["docker-compose.yml", ANSWERS_FILE, "environments"]
     run(tool("yamllint"), "--strict", "-d", YAMLLINT, *files, cwd=project.path)
 
 
@@ -160,6 +182,7 @@ def test_compose_mounts_what_was_answered(project: CopierProject, compose: dict[
             (answers["host_home"], answers["host_home"], True),
             (answers["conda_path"], answers["conda_path"], False),
             (answers["project_path"], "/AI", False),
+            (str(project.path / "environments"), "/environments", True),
         ]
         assert not any(mount["bind"].get("create_host_path") for mount in service["volumes"])
 
@@ -245,7 +268,7 @@ def test_a_dockerfile_runs_two_scripts_and_copies_nothing(project: CopierProject
         text = (project / f"{service_name(version)}/Dockerfile").read_text()
         instructions = re.findall(r"^([A-Z]+) ", text, re.MULTILINE)
         assert instructions.count("RUN") == 2
-        assert not {"COPY", "ADD", "ENV"} & set(instructions)
+        assert not {"COPY", "ADD"} & set(instructions)
 
 
 def test_scripts_and_sshd_read_a_path_as_it_was_answered(project: CopierProject) -> None:
@@ -274,6 +297,49 @@ def test_the_readme_tells_image_cuda_and_ssh_line_of_every_container(
         assert (line in row) == project.answers["ssh"]
 
 
+def test_an_environment_has_exactly_its_release(project: CopierProject) -> None:
+    for version in project.answers["tf_versions"]:
+        release = catalogue.releases()[version]
+        if not release.requirement:
+            continue
+        file = yaml.safe_load((project / f"environments/tf{version}.yml").read_text())
+        python, pip, requirements = file["dependencies"]
+        assert (file["name"], pip) == (f"tf{version}", "pip")
+        assert file["channels"] == ["conda-forge", "nodefaults"]
+        assert python == f"python={release.environment_python}"
+        assert requirements == {"pip": [release.requirement, *release.constraints]}
+
+
+def test_a_dev_container_opens_its_service_as_the_person_and_never_stops_it(
+    project: CopierProject,
+) -> None:
+    for version in project.answers["tf_versions"]:
+        service = service_name(version)
+        path = project.path / ".devcontainer" / service / "devcontainer.json"
+        configuration = json.loads(path.read_text())
+        jsonschema.validate(configuration, COMPOSE_DEV_CONTAINER)
+        assert (path.parent / configuration["dockerComposeFile"]).is_file()
+        assert configuration["service"] == service
+        assert configuration["runServices"] == [service]
+        assert configuration["remoteUser"] == project.answers["user"]
+        assert configuration["shutdownAction"] == "none"
+        assert configuration["overrideCommand"] is False
+
+
+def test_an_ssh_alias_begins_in_the_environment_where_the_release_has_no_image(
+    project: CopierProject,
+) -> None:
+    if not project.answers["ssh"]:
+        return
+    hosts = (project / "ssh_config").read_text().split("\nHost ")
+    for version in project.answers["tf_versions"]:
+        name = f"{project.answers['host']}-{service_name(version)}"
+        (block,) = [host for host in hosts[1:-1] if host.startswith(f"{name}\n")]
+        begins = f"SetEnv TENSORFLOW_ENVIRONMENT=tf{version}\n" in block
+        assert begins != catalogue.releases()[version].own_image
+        assert name in hosts[-1].splitlines()[0].split()
+
+
 def test_recorded_answers_are_the_given_ones(case: str, project: CopierProject) -> None:
     for question, answer in CASES[case].items():
         recorded = project.answers[question]
@@ -297,6 +363,7 @@ def test_another_version_changes_no_byte_of_the_others(
     three = generate(tf_versions=["1.15.5", "2.9.3", "2.17.0"], ports=ports)
     assert blocks(two).items() < blocks(three).items()
     shared = {".env", ".dockerignore", "init_env1.sh", "init_env2.sh", "start.sh", "sshd_config"}
+    shared |= {"conda.sh", "environments/new.sh", "environments/tf2.17.0.yml"}
     shared |= {"tf1.15.5/Dockerfile", "tf2.17.0/Dockerfile"}
     assert {name: files(two)[name] for name in shared}.items() <= files(three).items()
 

@@ -37,6 +37,13 @@ QUESTIONS = {  # without the advanced ones
 RELEASED = [tag for tag in git(ROOT, "tag", "--list").split() if re.match(r"[0-9]", tag)]
 LISTS_ALL_VERSIONS = {ANSWERS_FILE, "README.md", "docker-compose.yml", "ssh_config"}
 
+OF_2_9_3 = {
+    "tf2.9.3/Dockerfile",
+    "environments/tf2.9.3.yml",
+    ".devcontainer/tf2.9.3/devcontainer.json",
+}
+"""The files that only this version has."""
+
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
@@ -62,7 +69,7 @@ def test_adding_a_version_changes_no_other_byte(host: Host) -> None:
     before, services = host.files(), blocks(host)
     host.answer(tf_versions=["1.15.5", "2.9.3", "2.17.0"])
     after = host.files()
-    assert set(after) - set(before) == {"tf2.9.3/Dockerfile"}
+    assert set(after) - set(before) == OF_2_9_3
     assert {name for name in before if before[name] != after[name]} == LISTS_ALL_VERSIONS
     assert blocks(host).items() > services.items()
     assert '    ports: ["0.0.0.0:20922:22"]\n' in blocks(host)["tf2.9.3"]
@@ -102,7 +109,7 @@ def test_a_version_is_added_at_the_prompt_and_everything_else_confirmed(host: Ho
     prompt.expect(pexpect.EOF)
     prompt.wait()
     assert prompt.exitstatus == 0
-    assert set(host.files()) - set(before) == {"tf2.9.3/Dockerfile"}
+    assert set(host.files()) - set(before) == OF_2_9_3
     assert host.answers["ports"] == {"1.15.5": 10022, "2.9.3": 20922, "2.17.0": 20022}
 
 
@@ -141,11 +148,22 @@ def test_answering_a_port_anew_is_refused_and_changes_nothing(host: Host) -> Non
     ("answers", "changed"),
     [
         ({"uid": 1001, "gid": 1001}, {".env", "README.md", "start.sh"}),
-        ({"mirror": "none"}, {"init_env1.sh", "init_env2.sh"}),
+        ({"mirror": "none"}, {"init_env1.sh", "init_env2.sh", "environments/new.sh"}),
         ({"packages": ["vim"]}, {"init_env1.sh"}),
         ({"host_home": "/data/ai"}, {"README.md", "docker-compose.yml", "sshd_config", "start.sh"}),
         ({"project_path": "/data/p"}, {"README.md", "docker-compose.yml", "start.sh"}),
-        ({"conda_path": "/data/conda"}, {"README.md", "docker-compose.yml", "start.sh"}),
+        (
+            {"conda_path": "/data/conda"},
+            {
+                "README.md",
+                "docker-compose.yml",
+                "start.sh",
+                "conda.sh",
+                "environments/new.sh",
+                "tf1.15.5/Dockerfile",
+                "tf2.17.0/Dockerfile",
+            },
+        ),
         ({"bind_address": "10.0.0.7"}, {"docker-compose.yml"}),
         ({"gpu_devices": "0"}, {"README.md", "docker-compose.yml"}),
         ({"port_offset": 10}, set()),
@@ -362,7 +380,7 @@ def edit_by_hand(host: Host) -> None:
 def assert_edits_are_there(host: Host) -> None:
     assert "    htop\n" in host.read("init_env1.sh")
     compose = yaml.safe_load(host.read("docker-compose.yml"))
-    assert compose["x-container"]["volumes"][3]["source"] == "/data/sets"
+    assert compose["x-container"]["volumes"][-1]["source"] == "/data/sets"
     assert compose["services"]["registry"]["image"] == "registry:2"
     assert host.read(".env").endswith("TZ=Asia/Shanghai\n")
     assert host.read("certs/company.crt").startswith("-----BEGIN")

@@ -12,7 +12,7 @@ main() {
     make_group
     make_user
     use_mirror
-    load_environment
+    set_up_shells
     install --mode=644 /tmp/sshd_config /etc/ssh/sshd_config
     install --mode=755 /tmp/start.sh /usr/local/bin/container-start
 }
@@ -56,20 +56,29 @@ CONF
 
 # sshd starts shells without the environment of the container; container-start saves
 # it. Only people get the rest of bash.bashrc: a banner would break rsync and scp. The
-# ldconfig at the end of TensorFlow's only works for root.
-load_environment() {
+# ldconfig at the end of TensorFlow's only works for root. \H, unlike \h, does not cut
+# the name of the container at its first dot.
+set_up_shells() {
     cat >/etc/profile.d/00-container.sh <<'PROFILE'
 if [ -z "${CONTAINER_ENVIRONMENT-}" ] && [ -r /run/container/environment ]; then
     . /run/container/environment
 fi
 PROFILE
+    install --mode=644 /tmp/conda.sh /etc/profile.d/10-conda.sh
     touch /etc/bash.bashrc
     {
         cat <<'BASHRC'
 if [ -n "${SSH_CONNECTION-}" ]; then . /etc/profile.d/00-container.sh; fi
-[ -n "${PS1-}" ] || return
+if [ -z "${PS1-}" ]; then
+    . /etc/profile.d/10-conda.sh
+    return
+fi
 BASHRC
         sed '/^ldconfig$/d' /etc/bash.bashrc
+        cat <<'BASHRC'
+PS1='\u@\H:\w\$ '
+. /etc/profile.d/10-conda.sh
+BASHRC
     } >/etc/bash.bashrc.new
     mv /etc/bash.bashrc.new /etc/bash.bashrc
     chmod 644 /etc/bash.bashrc

@@ -29,7 +29,9 @@ check_mounts() {
         exit 1
     fi
     if [[ ! -w /home/ai/miniconda3 ]]; then
-        say '/home/ai/miniconda3 is no conda that 1000 can write to; install Miniconda there on the host'
+        say '/home/ai/miniconda3 is no conda that 1000 can write to; install Miniforge or Miniconda there on the host'
+    elif ! /home/ai/miniconda3/bin/python -V >/dev/null 2>&1; then
+        say '/home/ai/miniconda3/bin/python does not run on this Ubuntu; here conda only activates environments'
     fi
 }
 

@@ -26,6 +26,9 @@ RELEASES = {
 }
 """One release on each Ubuntu."""
 
+WITHOUT_IMAGE = "2.17.1"
+"""A release that is there as an environment, in a container on jammy."""
+
 REGISTRY = "e2e.invalid"
 """Where the stand-ins are, so that none is ever taken for an official image."""
 
@@ -112,13 +115,15 @@ def person(arrive: Callable[[], Person]) -> Person:
 def host(
     person: Person, directory: Callable[..., Directory], stand_in: Callable[..., None]
 ) -> Directory:
-    """A host with one container on each Ubuntu, built and started by the one command."""
+    """A host with a container on each Ubuntu, built and started by the one command."""
     stand_in(official(RELEASES["bionic"]))
     stand_in(official(RELEASES["focal"], entrypoint=NVIDIA_ENTRYPOINT))
-    stand_in(official(RELEASES["jammy"]))
+    stand_in(official(RELEASES["jammy"], extra=("python3-venv",)))
     stand_in(official(RELEASES["noble"], packages=UNLISTED))
     made = directory(
-        **person.answers(host="e2e-gpu01", tf_versions=list(RELEASES.values()), port_offset=7)
+        **person.answers(
+            host="e2e-gpu01", tf_versions=[*RELEASES.values(), WITHOUT_IMAGE], port_offset=7
+        )
     )
     made.up()
     return made

@@ -8,7 +8,10 @@ import subprocess
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Any
+
+from tests.support import ROOT
 
 PERSON = 4321
 """UID and GID of the person on the host: nobody's in any image."""
@@ -80,13 +83,28 @@ class Person:
     @classmethod
     def arrive(cls, folder: Path) -> Person:
         person = cls(folder)
-        for path in (person.home / ".ssh", person.conda / "bin", person.projects, person.laptop):
+        for path in (person.home / ".ssh", person.projects, person.laptop):
             path.mkdir(parents=True)
+        person.install_conda()
         output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", person.key)
         shutil.copy(person.key.with_suffix(".pub"), person.home / ".ssh/authorized_keys")
         (person.home / ".ssh").chmod(0o700)
         person.owns(person.home)
         return person
+
+    def install_conda(self) -> None:
+        """Install a stand-in of conda's shape, whose Python wants glibc 2.34 as this machine's do.
+
+        Ubuntu 18.04 and 20.04 cannot run it, as they cannot run a real conda that is too new.
+        """
+        stand_in = ROOT / "tests/e2e/conda"
+        for folder in ("bin", "condabin", "conda-meta", "envs", "etc/profile.d"):
+            (self.conda / folder).mkdir(parents=True)
+        shutil.copy("/usr/bin/true", self.conda / "bin/python")
+        for folder in ("bin", "condabin"):
+            shutil.copy(stand_in / "conda", self.conda / folder / "conda")
+        hook = (stand_in / "conda.sh").read_text().replace("@ROOT@", quote(str(self.conda)))
+        (self.conda / "etc/profile.d/conda.sh").write_text(hook)
 
     def owns(self, path: Path) -> None:
         """Give a path and all below it to the person."""

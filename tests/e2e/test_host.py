@@ -124,13 +124,6 @@ def test_the_home_of_the_host_is_readable_and_cannot_be_written(
     assert "Read-only file system" in refused.stderr
 
 
-def test_conda_of_the_host_can_be_written_at_its_own_path(
-    person: Person, laptop: Laptop, service: str
-) -> None:
-    laptop.shell(service, f"mkdir -p {quote(str(person.conda))}/envs/{service}")
-    assert (person.conda / f"envs/{service}").is_dir()
-
-
 def test_no_process_is_root_or_could_become_it(laptop: Laptop, service: str) -> None:
     status = laptop.shell(service, "cat /proc/[0-9]*/status 2>/dev/null || true")
     facts = [line.split() for line in status.splitlines()]

@@ -95,7 +95,7 @@ def test_a_conda_that_the_person_cannot_write_is_told(
     assert_says(
         made,
         f"{newcomer.conda} is no conda that {PERSON} can write to; "
-        "install Miniconda there on the host",
+        "install Miniforge or Miniconda there on the host",
     )
 
 

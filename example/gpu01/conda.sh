@@ -1,0 +1,68 @@
+# shellcheck shell=sh disable=SC1090,SC1091
+# conda of the host in every shell, without the lines that `conda init` writes to a
+# ~/.bashrc. Login shells read it from /etc/profile.d, others from /etc/bash.bashrc.
+
+_conda_too_new() {
+    echo 'conda: /home/ai/miniconda3 needs a newer glibc than this Ubuntu has: here it only activates environments' >&2
+}
+
+# What conda itself would do, for where it cannot run.
+_conda_activate() {
+    _conda_deactivate
+    case $1 in
+        */*) CONDA_PREFIX=$1 ;;
+        base) CONDA_PREFIX=/home/ai/miniconda3 ;;
+        *) CONDA_PREFIX=/home/ai/miniconda3/envs/$1 ;;
+    esac
+    if [ ! -d "$CONDA_PREFIX/conda-meta" ]; then
+        echo "conda: there is no environment $CONDA_PREFIX" >&2
+        unset CONDA_PREFIX
+        return 1
+    fi
+    export CONDA_PREFIX CONDA_DEFAULT_ENV="$1" CONDA_SHLVL=1
+    PATH=$CONDA_PREFIX/bin:$PATH
+    [ -z "${PS1-}" ] || PS1="($1) $PS1"
+    _conda_run_scripts activate
+}
+
+_conda_deactivate() {
+    if [ -z "${CONDA_PREFIX-}" ]; then return; fi
+    _conda_run_scripts deactivate
+    PATH=${PATH#"$CONDA_PREFIX/bin:"}
+    [ -z "${PS1-}" ] || PS1=${PS1#"($CONDA_DEFAULT_ENV) "}
+    unset CONDA_PREFIX CONDA_DEFAULT_ENV
+    CONDA_SHLVL=0
+}
+
+_conda_run_scripts() {
+    for _conda_script in "$CONDA_PREFIX/etc/conda/$1.d"/*.sh; do
+        if [ -r "$_conda_script" ]; then . "$_conda_script"; fi
+    done
+}
+
+if /home/ai/miniconda3/bin/python -V >/dev/null 2>&1; then
+    # PATH has condabin from the image; with a level, the hook does not add it again.
+    export CONDA_SHLVL="${CONDA_SHLVL:-0}"
+    . /home/ai/miniconda3/etc/profile.d/conda.sh
+elif [ -x /home/ai/miniconda3/bin/python ]; then
+    conda() {
+        case ${1-} in
+            activate) _conda_activate "${2-base}" ;;
+            deactivate) _conda_deactivate ;;
+            *) _conda_too_new; return 1 ;;
+        esac
+    }
+    if [ -n "${PS1-}" ] && [ -z "${CONDA_SHLVL-}" ]; then _conda_too_new; fi
+    export CONDA_SHLVL="${CONDA_SHLVL:-0}"
+fi
+
+# The ssh alias of a release that is there as an environment asks for it.
+if [ -n "${TENSORFLOW_ENVIRONMENT-}" ]; then
+    if [ -d /home/ai/miniconda3"/envs/$TENSORFLOW_ENVIRONMENT" ]; then
+        conda activate "$TENSORFLOW_ENVIRONMENT"
+    else
+        echo "conda: there is no environment $TENSORFLOW_ENVIRONMENT yet;" \
+            "create it with: /environments/new.sh ${TENSORFLOW_ENVIRONMENT#tf}" >&2
+    fi
+    unset TENSORFLOW_ENVIRONMENT
+fi

@@ -1,0 +1,215 @@
+"""conda of the host in the containers, as a person without any interest in Docker uses it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shlex import quote
+
+import pytest
+
+from tests.e2e.conftest import RELEASES, WITHOUT_IMAGE
+from tests.e2e.support import PERSON, Directory, Laptop, Person, output, run
+
+OLD = f"tf{RELEASES['bionic']}"
+NEW = f"tf{RELEASES['jammy']}"
+
+WAYS: dict[str, Callable[[Laptop, Directory, str, str], str]] = {
+    "ssh with a command": lambda laptop, _host, service, command: laptop.shell(service, command),
+    "a login shell": lambda laptop, _host, service, command: laptop.shell(
+        service, f"bash -lc {quote(command)}"
+    ),
+    "a terminal in an editor": lambda laptop, _host, service, command: laptop.shell(
+        service, f"bash -ic {quote(command)} 2>/dev/null | tail -n 1"
+    ),
+    "docker compose exec": lambda _laptop, host, service, command: host.exec(
+        service, "bash", "-lc", command
+    ),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment(person: Person, host: Directory) -> Iterator[Path]:  # noqa: ARG001
+    """An environment that somebody made before, with a script that conda runs on activation."""
+    made = person.conda / "envs/before"
+    for folder in ("bin", "conda-meta", "etc/conda/activate.d", "etc/conda/deactivate.d"):
+        (made / folder).mkdir(parents=True)
+    (made / "bin/tool").write_text("#!/bin/sh\necho tool of before: $SET_BY_SCRIPT\n")
+    (made / "bin/tool").chmod(0o755)
+    (made / "etc/conda/activate.d/it.sh").write_text("export SET_BY_SCRIPT=yes\n")
+    (made / "etc/conda/deactivate.d/it.sh").write_text("unset SET_BY_SCRIPT\n")
+    person.owns(made)
+    yield made
+    subprocess.run(["rm", "-rf", made], check=True)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_in_has_conda(host: Directory, laptop: Laptop, way: str) -> None:
+    assert WAYS[way](laptop, host, NEW, "conda --version") == "conda 25.9.1\n"
+
+
+def test_exec_has_conda_without_a_shell(host: Directory) -> None:
+    assert host.exec(NEW, "conda", "--version") == "conda 25.9.1\n"
+
+
+@pytest.mark.parametrize("service", [OLD, NEW])
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_in_activates_an_environment(
+    host: Directory, laptop: Laptop, service: str, way: str
+) -> None:
+    command = "conda activate before && tool"
+    assert WAYS[way](laptop, host, service, command) == "tool of before: yes\n"
+
+
+def test_where_conda_cannot_run_it_says_so_and_deactivates_too(
+    host: Directory, laptop: Laptop, person: Person
+) -> None:
+    too_new = f"conda: {person.conda} needs a newer glibc than this Ubuntu has"
+    refused = laptop.ssh(OLD, "conda list")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(too_new)
+    command = "conda activate before; conda deactivate; command -v tool || echo none $CONDA_PREFIX"
+    assert laptop.shell(OLD, command) == "none\n"
+    assert "there is no environment" in laptop.ssh(OLD, "conda activate nothing").stderr
+    assert f"{person.conda}/bin/python does not run on this Ubuntu" in host.log(OLD)
+    assert "does not run" not in host.log(NEW)
+
+
+@pytest.mark.parametrize("service", [OLD, NEW])
+def test_a_terminal_shows_its_container_and_its_environment(laptop: Laptop, service: str) -> None:
+    session = run(
+        "ssh", "-tt", "-F", laptop.config, laptop.alias(service),
+        input="conda activate before\nconda activate before\nexit\n", timeout=60,
+    )  # fmt: skip
+    assert f"ai@e2e-gpu01-{service}:~$ " in session.stdout
+    assert f"(before) ai@e2e-gpu01-{service}:~$ " in session.stdout
+    assert session.stdout.count("needs a newer glibc") == (service == OLD)
+
+
+def test_the_home_that_all_containers_share_has_no_dotfiles_of_shells(person: Person) -> None:
+    files = {path.name for path in person.projects.iterdir()}
+    assert not files & {".bashrc", ".profile", ".bash_profile"}
+
+
+class TestNew:
+    """environments/new.sh"""
+
+    @pytest.fixture(autouse=True)
+    def clean(self, person: Person) -> Iterator[None]:
+        yield
+        made = [path for path in (person.conda / "envs").iterdir() if path.name != "before"]
+        subprocess.run(["rm", "-rf", *made, person.conda / "log"], check=True)
+
+    @pytest.fixture
+    def log(self, person: Person) -> Callable[[], list[str]]:
+        """What conda was asked to make."""
+
+        def read() -> list[str]:
+            text = (person.conda / "log").read_text()
+            return text.replace(f"{person.conda}/envs/", "").splitlines()
+
+        return read
+
+    def test_two_people_at_once_make_it_once_and_each_gets_it(
+        self, laptop: Laptop, log: Callable[[], list[str]]
+    ) -> None:
+        command = [
+            "ssh",
+            "-F",
+            str(laptop.config),
+            laptop.alias(NEW),
+            "/environments/new.sh 2.17.0",
+        ]
+        both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        said = [process.communicate(timeout=120)[1] for process in both]
+        assert [process.returncode for process in both] == [0, 0]
+        assert sorted("is there already" in text for text in said) == [False, True]
+        assert log() == ["env create tf2.17.0"]
+
+    def test_it_runs_on_the_host_too(
+        self, host: Directory, person: Person, log: Callable[[], list[str]]
+    ) -> None:
+        clone = person.folder / "infra"
+        shutil.copytree(host.path / "environments", clone)
+        person.owns(clone)
+        as_person = [f"--reuid={PERSON}", f"--regid={PERSON}", "--clear-groups"]
+        output("setpriv", *as_person, clone / "new.sh", "2.17.1")
+        assert log() == ["env create tf2.17.1"]
+        pip = (person.conda / "envs/tf2.17.1/conda-meta/pip").read_text()
+        assert pip.splitlines()[0] == "tensorflow-cpu==2.17.1"
+
+    def test_a_project_is_a_copy_that_takes_no_disk_for_what_is_equal(
+        self, laptop: Laptop, person: Person, log: Callable[[], list[str]]
+    ) -> None:
+        laptop.shell(NEW, "/environments/new.sh 2.17.0 mnist")
+        assert log() == ["env create tf2.17.0", "create mnist --clone tf2.17.0"]
+        for file in ("package.so", "wheel.so"):
+            release = person.conda / "envs/tf2.17.0/lib" / file
+            assert release.samefile(person.conda / "envs/mnist/lib" / file)
+        said = laptop.ssh(NEW, "/environments/new.sh 2.17.0 other").stderr
+        assert said.endswith("new.sh: ready: conda activate other\n")
+        assert release.stat().st_nlink == 3
+
+    def test_what_was_not_finished_is_made_anew(
+        self, laptop: Laptop, log: Callable[[], list[str]]
+    ) -> None:
+        broken = laptop.ssh(NEW, "STAND_IN_FAILS=1 /environments/new.sh 2.17.0")
+        assert broken.returncode != 0
+        assert "CondaHTTPError" in broken.stderr
+        assert "ready" not in broken.stderr
+        laptop.shell(NEW, "/environments/new.sh 2.17.0")
+        assert log() == ["env create tf2.17.0", "env create tf2.17.0"]
+
+    def test_an_environment_of_that_name_which_somebody_made_is_left_alone(
+        self, laptop: Laptop, environment: Path
+    ) -> None:
+        said = laptop.ssh(NEW, "/environments/new.sh 2.17.0 before").stderr
+        assert "new.sh: before is there already" in said
+        assert (environment / "bin/tool").is_file()
+
+    @pytest.mark.parametrize(
+        ("service", "arguments", "sentence"),
+        [
+            (NEW, "", "TensorFlow '' has no file here; choose one of: tf1.15.5.yml"),
+            (NEW, "9.9", "TensorFlow '9.9' has no file here; choose one of: tf1.15.5.yml"),
+            (NEW, "2.17.0 ../x", "'../x' is no name for an environment; use letters"),
+            (NEW, "2.17.0 base", "'base' is no name for an environment; use letters"),
+            (OLD, "1.15.5", "needs a newer glibc than is here; run this on the host or in"),
+        ],
+    )
+    def test_it_refuses_in_one_sentence_and_makes_nothing(
+        self, laptop: Laptop, person: Person, service: str, arguments: str, sentence: str
+    ) -> None:
+        refused = laptop.ssh(service, f"/environments/new.sh {arguments}")
+        assert refused.returncode == 1
+        assert refused.stderr.startswith("new.sh: ")
+        assert sentence in refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
+        assert [path.name for path in (person.conda / "envs").iterdir()] == ["before"]
+
+    def test_the_libraries_of_its_wheels_come_before_those_of_the_image(
+        self, laptop: Laptop, person: Person
+    ) -> None:
+        laptop.shell(NEW, "/environments/new.sh 2.17.0")
+        of_wheel = "lib/python3.11/site-packages/nvidia/cudnn/lib"
+        (person.conda / "envs/tf2.17.0" / of_wheel).mkdir(parents=True)
+        path = laptop.shell(NEW, "conda activate tf2.17.0; echo $LD_LIBRARY_PATH").strip()
+        of_image = laptop.shell(NEW, "echo $LD_LIBRARY_PATH").strip()
+        assert path == f"{person.conda}/envs/tf2.17.0/{of_wheel}:{of_image}"
+
+    def test_the_alias_of_a_release_without_image_begins_in_its_environment(
+        self, laptop: Laptop, person: Person
+    ) -> None:
+        service = f"tf{WITHOUT_IMAGE}"
+        missing = laptop.ssh(service, "echo $CONDA_PREFIX")
+        assert missing.stdout == "\n"
+        assert missing.stderr == (
+            "conda: there is no environment tf2.17.1 yet; "
+            "create it with: /environments/new.sh 2.17.1\n"
+        )
+        laptop.shell(service, "/environments/new.sh 2.17.1")
+        prefix = f"{person.conda}/envs/tf2.17.1\n"
+        assert laptop.shell(service, "echo $CONDA_PREFIX") == prefix
+        assert laptop.shell(service, "bash -lc 'echo $CONDA_PREFIX'") == prefix
