@@ -90,6 +90,8 @@ class Release:
     """pip requirement that puts it into an environment, None where only its image has it."""
     pythons: tuple[str, ...]
     """Python versions that its Linux wheels exist for."""
+    constraints: tuple[str, ...]
+    """pip requirements beside its own, without which its environment would not work today."""
     gpus: Gpus
     trouble: str | None
     trouble_link: str | None
@@ -100,6 +102,12 @@ class Release:
     def environment(self) -> str:
         """Name of its conda environment, such as ``tf2.17.0``."""
         return f"tf{self.version}"
+
+    @property
+    def environment_python(self) -> str:
+        """Python of its environment: that of its own image, else the newest of its wheels."""
+        own = self.python or ""
+        return own if own in self.pythons else self.pythons[-1]
 
     @property
     def image_version(self) -> str:
@@ -158,6 +166,11 @@ def _note(facts: Mapping[str, Any], base: str) -> str:
     return f"{own}: environment on {base.rpartition(':')[2]}"
 
 
+def _constraints(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    needs = facts.get("wheel", {}).get("needs", [])
+    return tuple(load()["constraints"][name]["requirement"] for name in needs)
+
+
 @cache
 def releases() -> dict[str, Release]:
     """Return the releases by version, oldest first."""
@@ -177,6 +190,7 @@ def releases() -> dict[str, Release]:
             python=facts.get("python"),
             requirement=facts["wheel"]["requirement"] if "wheel" in facts else None,
             pythons=tuple(facts["wheel"]["python"]) if "wheel" in facts else (),
+            constraints=_constraints(facts),
             gpus=gpus[facts["gpus"]],
             trouble=facts.get("trouble"),
             trouble_link=facts.get("trouble_link"),

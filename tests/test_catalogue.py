@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from packaging.requirements import Requirement
 from packaging.version import Version
 
 from extensions import catalogue, holds
@@ -62,6 +63,15 @@ SCHEMA = record(
                 {"doubts": TEXT},
             )
         ),
+        "constraints": mapping(
+            record(
+                {
+                    "requirement": {"type": "string", "pattern": r"^[a-z0-9-]+<[0-9.]+$"},
+                    "why": TEXT,
+                    "sources": SOURCES,
+                }
+            )
+        ),
         "releases": mapping(
             record(
                 {"toolkit": TEXT, "gpus": TEXT, "sources": SOURCES},
@@ -71,7 +81,7 @@ SCHEMA = record(
                     "python": {"type": "string", "pattern": r"^3\.[0-9]+\??$"},
                     "evidence": {"enum": ["stated", "used"]},
                     "label": TEXT,
-                    "wheel": record({"requirement": TEXT, "python": TEXTS}),
+                    "wheel": record({"requirement": TEXT, "python": TEXTS}, {"needs": SOURCES}),
                     "trouble": TEXT,
                     "trouble_link": LINK,
                     "doubts": TEXT,
@@ -97,7 +107,8 @@ def test_the_file_has_the_shape_that_the_code_reads() -> None:
 
 
 def test_every_source_named_is_explained_and_every_one_explained_is_named() -> None:
-    records = [*FACTS["gpus"].values(), *FACTS["toolkits"].values(), *FACTS["releases"].values()]
+    kinds = ("gpus", "toolkits", "constraints", "releases")
+    records = [facts for kind in kinds for facts in FACTS[kind].values()]
     records += [toolkit["driver"] for toolkit in FACTS["toolkits"].values()]
     assert {source for facts in records for source in facts["sources"]} == set(FACTS["sources"])
 
@@ -175,6 +186,52 @@ def test_a_release_can_be_used_in_its_container(release: catalogue.Release) -> N
         assert release.pythons
     if release.own_image and release.pythons:
         assert catalogue.python_of(release.image).rstrip("?") in release.pythons  # type: ignore[union-attr]
+
+
+def python(release: catalogue.Release) -> Version:
+    return Version(release.environment_python)
+
+
+ENVIRONMENTS = [release for release in RELEASES.values() if release.requirement]
+
+
+@pytest.mark.parametrize("release", ENVIRONMENTS, ids=lambda r: r.version)
+def test_an_environment_has_a_python_with_wheels_and_bounds_a_package_once(
+    release: catalogue.Release,
+) -> None:
+    assert release.environment_python in release.pythons
+    bounded = [Requirement(constraint).name for constraint in release.constraints]
+    assert len(bounded) == len(set(bounded))
+    order = [facts["requirement"] for facts in FACTS["constraints"].values()]
+    assert list(release.constraints) == sorted(release.constraints, key=order.index)
+
+
+def test_every_constraint_is_needed_by_a_release() -> None:
+    needed = {constraint for release in ENVIRONMENTS for constraint in release.constraints}
+    assert needed == {facts["requirement"] for facts in FACTS["constraints"].values()}
+
+
+def test_an_environment_takes_the_python_of_its_own_image_where_that_is_known() -> None:
+    assert RELEASES["1.15.5"].environment_python == "3.6"
+    assert RELEASES["2.6.1"].python == "3.8?"
+    assert RELEASES["2.6.1"].environment_python == "3.9"
+
+
+def test_tensorboard_is_kept_from_a_setuptools_without_pkg_resources() -> None:
+    # setuptools 82 needs Python 3.9; TensorFlow 2.21 no longer brings TensorBoard
+    for release in ENVIRONMENTS:
+        asked = python(release) >= Version("3.9") and Version(release.version) < Version("2.21")
+        assert ("setuptools<82" in release.constraints) == asked, release.version
+
+
+def test_a_release_older_than_protobuf_4_is_kept_from_it() -> None:
+    # protobuf 4 needs Python 3.7; from 2.6.5, 2.7.4 and 2.8.4 on, wheels bound it themselves
+    for version in ["1.13.1", "2.1.4", "2.4.4", "2.5.3", "2.6.1", "2.7.0", "2.8.0"]:
+        assert "protobuf<3.21" in RELEASES[version].constraints
+    for release in ENVIRONMENTS:
+        if "protobuf<3.21" in release.constraints:
+            assert python(release) >= Version("3.7")
+            assert Version(release.version) <= Version("2.8.0")
 
 
 def test_the_defaults_are_the_newest_1_x_and_2_x_with_a_sound_official_image() -> None:
