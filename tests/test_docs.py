@@ -1,0 +1,104 @@
+"""The documents: the two languages say the same, and every message is explained."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from pytest_copier.plugin import CopierProject
+
+from tests.support import ROOT, git
+
+IN_BOTH_LANGUAGES = {
+    "docs/guide.md": "docs/zh/guide.md",
+    "docs/known-problems.md": "docs/zh/known-problems.md",
+}
+PAGES = [ROOT / name for name in git(ROOT, "ls-files", "-co", "*.md", "**/*.md").split()]
+
+
+def skeleton(markdown: str) -> list[str]:
+    """What a translation keeps: headings' depth, commands, steps, tables, code and links."""
+    kept = []
+    in_block = False
+    for line in markdown.splitlines():
+        if line.lstrip().startswith("```"):
+            in_block = not in_block
+        if in_block or line.lstrip().startswith("```"):
+            kept.append(line)
+        elif heading := re.match("#+ ", line):
+            kept.append(heading[0])
+        elif line.startswith("|"):
+            cells = line.strip("|").split(" | ")
+            kept.append(f"row of {len(cells)} {re.findall('`[^`]+`', cells[0])}")
+        elif step := re.match(r"\s*([-*]|\d+\.) ", line):
+            kept.append(step[0])
+    links = [target.split("#")[0] for target in re.findall(r"\]\(([^)]+)\)", markdown)]
+    kept += sorted(Path(link).name for link in links)
+    return kept
+
+
+@pytest.mark.parametrize(("english", "chinese"), IN_BOTH_LANGUAGES.items())
+def test_both_languages_have_the_same_headings_commands_tables_and_links(
+    english: str, chinese: str
+) -> None:
+    assert skeleton((ROOT / english).read_text()) == skeleton((ROOT / chinese).read_text())
+
+
+@pytest.mark.parametrize("answers", [{}, {"ssh": False}, {"tf_versions": ["1.15.5"]}])
+def test_the_readme_of_the_directory_has_the_same_shape_in_both_languages(
+    generate: Callable[..., CopierProject], answers: dict[str, object]
+) -> None:
+    english, chinese = (
+        (generate(**answers, language=language) / "README.md").read_text()
+        for language in ("en", "zh")
+    )
+    assert skeleton(english) == skeleton(chinese)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if not target.startswith("http"):
+            file, _, heading = target.partition("#")
+            linked = page.parent / file if file else page
+            assert linked.exists(), target
+            if heading:
+                titles = re.findall("^#+ (.*)", linked.read_text(), re.MULTILINE)
+                slugs = [re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles]
+                assert heading in slugs, target
+
+
+def messages(script: str) -> list[list[str]]:
+    """The fixed pieces of every sentence that a generated script may print."""
+    joined = script.replace("\\\n", " ")
+    pattern = r"\b(say|fail|tell|echo)((?: +(?:'[^']*'|\"(?:[^\"$]|\$[^(]|\$\([^()]*\))*\"))+)"
+    found = []
+    for function, arguments in re.findall(pattern, joined):
+        words = shlex.split(arguments)
+        text = words[0] if function == "tell" else " ".join(words)
+        text = re.sub(r"\$\([^()]*\)|\$\{[^{}]*\}|\$[@*\w]+|/home/ai[\w/]*|1000(:1000)?", "…", text)
+        pieces = [piece.strip(" '") for piece in text.split("…")]
+        if function != "echo" or text.startswith("conda:"):
+            found.append([piece for piece in pieces if len(piece) > 2])
+    return [pieces for pieces in found if pieces]
+
+
+@pytest.mark.parametrize("script", ["start.sh", "conda.sh", "init_env1.sh", "environments/new.sh"])
+def test_every_message_of_our_scripts_is_a_known_problem(
+    generate: Callable[..., CopierProject], script: str
+) -> None:
+    page = (ROOT / "docs/known-problems.md").read_text()
+    rows = [line.split(" | ")[0] for line in page.splitlines() if line.startswith("| `")]
+    of_script = messages((generate() / script).read_text())
+    assert of_script
+    for pieces in of_script:
+        assert any(in_order(pieces, row) for row in rows), pieces
+
+
+def in_order(pieces: list[str], row: str) -> bool:
+    places = [row.find(piece) for piece in pieces]
+    return -1 not in places and all(a < b for a, b in pairwise(places))
