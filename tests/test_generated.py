@@ -56,6 +56,7 @@ CASES: dict[str, dict[str, Any]] = {
         "conda_path": "/data/my lab/100% conda; [x]",
         "project_path": "/data/李/{projects}, *new*",
     },
+    "no release that pip has": {"tf_versions": ["2.17.0-nv25.02"], "driver": "", "gpus": []},
     "Chinese": {"language": "zh"},
     "Chinese, no ssh": {"language": "zh", "ssh": False},
 }

@@ -171,8 +171,12 @@ class Laptop:
     def alias(self, service: str) -> str:
         return f"{self.directory.answers['host']}-{service}"
 
-    def ssh(self, service: str, command: str, *options: str) -> subprocess.CompletedProcess[str]:
-        return run("ssh", "-F", self.config, *options, self.alias(service), command, timeout=60)
+    def ssh(
+        self, service: str, command: str, *options: str, timeout: int = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command over ssh, for at most so many seconds."""
+        line = [*options, self.alias(service), command]
+        return run("ssh", "-F", self.config, *line, timeout=timeout)
 
     def shell(self, service: str, command: str, *options: str) -> str:
         """Run a command that must succeed over ssh; return what it printed."""
