@@ -66,7 +66,7 @@ SCHEMA = record(
         "constraints": mapping(
             record(
                 {
-                    "requirement": {"type": "string", "pattern": r"^[a-z0-9-]+<[0-9.]+$"},
+                    "requirement": {"type": "string", "pattern": r"^[a-z0-9-]+(<[0-9.]+)?$"},
                     "why": TEXT,
                     "sources": SOURCES,
                 }
