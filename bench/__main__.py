@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bench import generate, images, rebuild, update
+from bench import generate, images, load, rebuild, update
 from bench.common import table
 
 
 def main() -> None:
     """Run every benchmark; a goal that is missed is marked, and no failure."""
-    parts = (generate, update, images, rebuild)
+    parts = (generate, update, images, rebuild, load)
     print(table([row for part in parts for row in part.measure()]))
 
 

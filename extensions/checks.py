@@ -45,7 +45,7 @@ _SYSTEM_TREES = """/AI /bin /boot /dev /etc /lib /lib32 /lib64 /libx32 /opt/nvid
     /usr/local/include /usr/local/lib /usr/local/nvidia /usr/local/sbin /usr/local/share /usr/sbin
     /usr/share /var/cache /var/lib /var/log /var/mail /var/run /var/spool /var/tmp""".split()
 
-_LISTS_AND_MAPS = ("tf_versions", "gpus", "ports", "packages")
+_LISTS_AND_MAPS = ("tf_versions", "gpus", "ports", "packages", "digests")
 
 _BOOLEANS = ("true", "false", "yes", "no", "y", "n", "on", "off", "1", "0", "t", "f")
 
@@ -80,6 +80,15 @@ def read_list(answer: Any) -> list[str]:
     except yaml.YAMLError:
         return []
     return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def read_digests(answer: Any) -> dict[str, str]:
+    """Return base image to digest as answered, empty when the answer is no map."""
+    try:
+        value = read_yaml(answer)
+    except yaml.YAMLError:
+        return {}
+    return {str(k): str(v) for k, v in value.items()} if isinstance(value, Mapping) else {}
 
 
 def _number(answer: Any) -> int | None:
@@ -215,6 +224,8 @@ def _gpus(answer: Any, answers: Answers) -> str:
 
 
 def _host(answer: Any) -> str:
+    if re.fullmatch("[0-9]+|0x[0-9a-f]+", str(answer)):
+        return f"{shown(answer)} is an IP address to ssh; put letters before it, such as gpu01"
     if re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(answer)) and len(str(answer)) <= 40:
         return ""
     return (
@@ -356,7 +367,7 @@ def _ports(answer: Any, answers: Answers, recorded: Mapping[str, int]) -> str:
         return f"{shown(answer)} is no map of version to port; write it as {_map(wanted)}"
     owners: dict[int, str] = {}
     for version, port in ledger.items():
-        if not re.fullmatch(r"[0-9]+\.[0-9]+[0-9a-z.-]*", str(version)):
+        if not re.fullmatch(r"[0-9]+\.[0-9]+([.-][0-9a-z.-]*)?", str(version)):
             return f"{shown(version)} is no version; write it as in {_map(wanted)}"
         number = _number(port)
         if number is None or not ports.LOWEST <= number <= ports.HIGHEST:
@@ -454,6 +465,24 @@ def _registry(answer: Any) -> str:
     )
 
 
+def _digests(answer: Any) -> str:
+    digests = read_digests(answer)
+    example = "{tensorflow/tensorflow:2.17.0-gpu: sha256:4f3c...}"
+    if not digests and answer not in ({}, "{}"):
+        return f"{shown(answer)} is no map of image to digest; write it as {example}, or {{}}"
+    known = sorted({release.image for release in catalogue.releases().values()})
+    for image, digest in digests.items():
+        if image not in known:
+            near = difflib.get_close_matches(image, known, 1, 0) or known[-1:]
+            return f"{shown(image)} is no base image of ours; write it as in {near[0]}"
+        if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+            return (
+                f"{shown(digest)} is no digest of {image}; write sha256: and 64 digits, as "
+                f"'docker buildx imagetools inspect {image}' prints it"
+            )
+    return ""
+
+
 # --- image ------------------------------------------------------------------------------------
 
 
@@ -520,6 +549,7 @@ _ALONE: dict[str, Callable[[Any], str]] = {
     "gpu_devices": _gpu_devices,
     "packages": _packages,
     "registry": _registry,
+    "digests": _digests,
     "proxy": _proxy,
     "no_proxy": _no_proxy,
     "language": _language,
@@ -539,8 +569,11 @@ QUESTIONS = (*_ALONE, *_AMONG_OTHERS, "ports")
 
 def _sentence(question: str, answers: Answers, recorded_ports: Mapping[str, int]) -> str:
     answer = answers[question]
-    if isinstance(answer, str) and question not in _LISTS_AND_MAPS and not answer.isprintable():
-        return f"{shown(answer)} has a control character in it; type it without"
+    if question not in _LISTS_AND_MAPS:
+        if not isinstance(answer, str | int | float):
+            return f"{shown(answer)} is neither text nor a number; write it in quotes"
+        if isinstance(answer, str) and not answer.isprintable():
+            return f"{shown(answer)} has a control character in it; type it without"
     if question == "ports":
         return _ports(answer, answers, recorded_ports)
     if question in _AMONG_OTHERS:

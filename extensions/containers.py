@@ -36,7 +36,7 @@ class Container:
     name: str
     """Name of the service and of its folder, such as ``tf1.15.5``."""
     image: str
-    """Base image, with the answered registry."""
+    """Base image as it is pulled, with the answered registry and digest."""
     toolkit: Toolkit
     hold: tuple[str, ...]
     """CUDA packages that the base image should hold, in order."""
@@ -81,11 +81,13 @@ def service_name(version: str) -> str:
     return "tf" + version.replace(".post", "-post")
 
 
-def _with_registry(image: str, registry: str) -> str:
-    """Return the image name with its registry replaced by the prefix, if there is one."""
+def _pulled(image: str, answers: Mapping[str, Any]) -> str:
+    """Return the image from the registry and with the digest that were answered, if any."""
     host, _, rest = image.partition("/")
     path = rest if "." in host else image
-    return f"{registry}/{path}" if registry else image
+    name = f"{answers['registry']}/{path}" if answers["registry"] else image
+    digest = checks.read_digests(answers["digests"]).get(image)
+    return f"{name}@{digest}" if digest else name
 
 
 def _published(address: str, port: int) -> str:
@@ -134,7 +136,7 @@ def plan(answers: Mapping[str, Any]) -> list[Container]:
     return [
         Container(
             name=service_name(release.version),
-            image=_with_registry(release.image, answers["registry"]),
+            image=_pulled(release.image, answers),
             toolkit=release.toolkit,
             hold=tuple(holds.hold_list(release.toolkit.packages)),
             python=catalogue.python_of(release.image),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import pytest
@@ -58,11 +59,20 @@ NO_HOSTS = (
 )
 NO_VERSIONS = "is no list of versions; choose at least one, such as ['2.17.0']"
 
+NO_TEXT = "is neither text nor a number; write it in quotes"
+NO_DIGESTS = (
+    "is no map of image to digest; write it as {tensorflow/tensorflow:2.17.0-gpu: "
+    "sha256:4f3c...}, or {}"
+)
+DIGEST = f"sha256:{'5' * 64}"
+
 REFUSED: list[tuple[str, Any, str]] = [
     ("host", "GPU 01", f"'GPU 01' {NO_HOST}"),
     ("host", "", f"'' {NO_HOST}"),
     ("host", "gpu_01", f"'gpu_01' {NO_HOST}"),
     ("host", "a\x1b[31m", rf"'a\x1b[31m' {CONTROL}"),
+    ("host", "0", "'0' is an IP address to ssh; put letters before it, such as gpu01"),
+    ("host", "0x1f", "'0x1f' is an IP address to ssh; put letters before it, such as gpu01"),
     ("tf_versions", [], f"'[]' {NO_VERSIONS}"),
     ("tf_versions", "2.17.0", f"'2.17.0' {NO_VERSIONS}"),
     (
@@ -199,6 +209,11 @@ REFUSED: list[tuple[str, Any, str]] = [
     ),
     (
         "ports",
+        {"1.15.5": 11522, "2.17.0": 21722, "1.1null5": 22},
+        "'1.1null5' is no version; write it as in {1.15.5: 11522, 2.17.0: 21722}",
+    ),
+    (
+        "ports",
         {"1.15.5": 11522, "TensorFlow 2.17.0": 21722},
         "'TensorFlow 2.17.0' is no version; write it as in {1.15.5: 11522, 2.17.0: 21722}",
     ),
@@ -263,8 +278,25 @@ REFUSED: list[tuple[str, Any, str]] = [
         )
         for url in ("http://a..b:3128", "http://proxy:99999", "http://proxy:0", "http://[::::]:1")
     ),
+    ("digests", "sha256", f"'sha256' {NO_DIGESTS}"),
+    ("digests", [], f"'[]' {NO_DIGESTS}"),
+    (
+        "digests",
+        {"tensorflow:2.17.0-gpu": DIGEST},
+        "'tensorflow:2.17.0-gpu' is no base image of ours; write it as in "
+        "tensorflow/tensorflow:2.17.0-gpu",
+    ),
+    (
+        "digests",
+        {"tensorflow/tensorflow:2.17.0-gpu": "5" * 64},
+        f"'{'5' * 60}…' is no digest of tensorflow/tensorflow:2.17.0-gpu; write sha256: and 64 "
+        "digits, as 'docker buildx imagetools inspect tensorflow/tensorflow:2.17.0-gpu' prints it",
+    ),
     ("proxy", "http://me:pw@proxy:3128", f"{SECRET}, such as http://proxy.example.com:3128"),
     ("no_proxy", "localhost, .example.com", f"'localhost, .example.com' {NO_HOSTS}"),
+    ("no_proxy", None, f"'None' {NO_TEXT}"),
+    ("no_proxy", [1], f"'[1]' {NO_TEXT}"),
+    ("registry", date(2026, 11, 24), f"'2026-11-24' {NO_TEXT}"),
     ("language", "fr", "'fr' is no language that we speak; use en or zh"),
 ]
 
@@ -298,6 +330,9 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("packages", ["libstdc++6", "python3.8"]),
     ("registry", ""),
     ("registry", "localhost:5000/hub"),
+    ("digests", {}),
+    ("digests", {"nvcr.io/nvidia/tensorflow:25.02-tf2-py3": DIGEST}),
+    ("digests", f"{{tensorflow/tensorflow:2.17.0-gpu: '{DIGEST}'}}"),
     ("proxy", "http://[fd00::1]:3128"),
     ("no_proxy", "localhost,127.0.0.1,.example.com,10.0.0.0/8,[fd00::1],*"),
 ]

@@ -17,7 +17,7 @@ QUESTIONS = {name: facts for name, facts in CONFIG.items() if not name.startswit
 # An interface: people write these names into their --data files. The ledger of ports comes
 # last, since it follows from the answers before it.
 NAMES = """host tf_versions driver gpus uid gid host_home conda_path project_path mirror ssh
-    advanced user sudo port_offset bind_address gpu_devices packages registry proxy no_proxy
+    advanced user sudo port_offset bind_address gpu_devices packages registry digests proxy no_proxy
     language ports""".split()
 
 SETTINGS = """_min_copier_version _subdirectory _jinja_extensions _envops _skip_if_exists

@@ -39,6 +39,7 @@ CASES: dict[str, dict[str, Any]] = {
         "proxy": "http://proxy.example.com:3128",
         "no_proxy": ".example.com,10.0.0.0/8",
         "registry": "registry.example.com:5000/hub",
+        "digests": {"tensorflow/tensorflow:2.17.0-gpu": f"sha256:{'5' * 64}"},
         "bind_address": "fd00::17",
     },
     "a person among several": {
@@ -125,7 +126,8 @@ def files(project: CopierProject) -> dict[str, str]:
 
 
 def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
-    expected = {".copier-answers.yml", ".dockerignore", ".env", "README.md", "certs/.gitkeep"}
+    expected = {".copier-answers.yml", ".dockerignore", ".gitignore", ".env", "README.md"}
+    expected.add("certs/.gitkeep")
     expected |= {"docker-compose.yml", "init_env1.sh", "init_env2.sh", "start.sh", "conda.sh"}
     expected |= {"environments/new.sh"}
     for version in project.answers["tf_versions"]:
@@ -261,6 +263,8 @@ def test_a_dockerfile_starts_from_the_pinned_official_image(project: CopierProje
         image = release.image
         if registry:
             image = f"{registry}/{image.removeprefix('nvcr.io/')}"
+        if digest := project.answers["digests"].get(release.image):
+            image += f"@{digest}"
         assert f"\nFROM {image}\n" in (project / f"{service_name(version)}/Dockerfile").read_text()
 
 
@@ -293,7 +297,7 @@ def test_the_readme_tells_image_cuda_and_ssh_line_of_every_container(
         release = catalogue.releases()[version]
         row = next(li for li in readme.splitlines() if li.startswith(f"| {service_name(version)} "))
         assert f" {release.toolkit.cuda} " in row
-        assert f"{release.image.removeprefix('nvcr.io/')}`" in row
+        assert f"{release.image.removeprefix('nvcr.io/')}" in row
         line = f"`ssh -p {project.answers['ports'][version]} {project.answers['user']}@"
         assert (line in row) == project.answers["ssh"]
 
@@ -363,7 +367,15 @@ def test_another_version_changes_no_byte_of_the_others(
     ports = {**two.answers["ports"], "2.9.3": 20922}
     three = generate(tf_versions=["1.15.5", "2.9.3", "2.17.0"], ports=ports)
     assert blocks(two).items() < blocks(three).items()
-    shared = {".env", ".dockerignore", "init_env1.sh", "init_env2.sh", "start.sh", "sshd_config"}
+    shared = {
+        ".env",
+        ".dockerignore",
+        ".gitignore",
+        "init_env1.sh",
+        "init_env2.sh",
+        "start.sh",
+        "sshd_config",
+    }
     shared |= {"conda.sh", "environments/new.sh", "environments/tf2.17.0.yml"}
     shared |= {"tf1.15.5/Dockerfile", "tf2.17.0/Dockerfile"}
     assert {name: files(two)[name] for name in shared}.items() <= files(three).items()

@@ -38,6 +38,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "gpu_devices": ("first", "'first' names no GPU"),
     "packages": (["a;b"], "'a;b' is no name of an apt package"),
     "registry": ("https://r", "'https://r' is no prefix of image names"),
+    "digests": ("sha256", "'sha256' is no map of image to digest"),
     "proxy": ("http://me:pw@proxy", "the URL has a user name or password in it"),
     "no_proxy": ("a b", "'a b' is no list of hosts"),
     "language": ("fr", "'fr' is no language that we speak"),

@@ -35,6 +35,9 @@ UBUNTU = {
     "noble": "24.04",
 }
 
+NEEDS_NEWER = "needs-newer-cuda"
+"""Package of the newer candidates that depends on all of them."""
+
 # CUDA_VERSION of a base that does not state its own.
 CUDA_VERSION = {
     "xenial": "10.0.130",
@@ -275,7 +278,11 @@ def _write_context(context: Path, base: Base, digest: str) -> None:
     _make_packages(context / "packages", versions)
     if base.newer_candidates:
         newer = {name: newer_version(version) for name, version in versions.items()}
-        _make_repository(context / "files/opt/newer-candidates", newer)
+        needs = ", ".join(f"{name} (>= {version})" for name, version in newer.items())
+        folder = context / "files/opt/newer-candidates"
+        _make_packages(folder, newer)
+        _make_packages(folder, {NEEDS_NEWER: "1.0"}, f"Depends: {needs}\n" if needs else "")
+        _make_index(folder)
     (context / "setup").write_text(_setup_script(base))
     (context / "Dockerfile").write_text(_dockerfile(base, digest))
 
@@ -415,15 +422,16 @@ def _deb822_sources(codename: str) -> str:
     )
 
 
-def _make_packages(folder: Path, versions: Mapping[str, str]) -> None:
+def _make_packages(folder: Path, versions: Mapping[str, str], relations: str = "") -> None:
     """Build an empty package per name and version into `folder`."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, version in versions.items():
         with tempfile.TemporaryDirectory() as tree:
             control = Path(tree) / "DEBIAN/control"
             control.parent.mkdir(mode=0o755)
             control.write_text(
                 f"Package: {name}\nVersion: {version}\nArchitecture: amd64\nSection: devel\n"
+                f"{relations}"
                 "Maintainer: copier-tensorflow-host tests <tests@example.invalid>\n"
                 "Description: stand-in for NVIDIA's package of this name\n"
                 " Empty: it lets tests see what apt does with the name and the version.\n"
@@ -432,9 +440,8 @@ def _make_packages(folder: Path, versions: Mapping[str, str]) -> None:
             _run("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", tree, str(folder))
 
 
-def _make_repository(folder: Path, versions: Mapping[str, str]) -> None:
-    """Build an apt repository of empty packages into `folder`."""
-    _make_packages(folder, versions)
+def _make_index(folder: Path) -> None:
+    """Make an apt repository of the packages in `folder`."""
     with (folder / "Packages").open("w") as index:
         subprocess.run(
             ["dpkg-scanpackages", "."],

@@ -13,6 +13,7 @@ from shlex import quote
 import pytest
 
 from extensions import catalogue
+from tests.e2e.bases import NEEDS_NEWER
 from tests.e2e.conftest import UNLISTED
 from tests.e2e.support import PERSON, Directory, Laptop, Person, in_image, output, run
 
@@ -176,6 +177,22 @@ def test_apt_moves_no_cuda_package_though_newer_ones_are_offered(
     """
     moved_when_unheld = in_image(host.image(service), script).split()[-1]
     assert moved_when_unheld == "1"
+
+
+def test_apt_refuses_what_needs_a_newer_cuda_and_says_why(host: Directory, service: str) -> None:
+    release = catalogue.releases()[service.removeprefix("tf")]
+    packages = sorted(release.toolkit.packages or UNLISTED)
+    versions = "dpkg-query -Wf '${Package} ${Version}\\n' " + " ".join(packages)
+    script = f"""
+        rm -f /etc/apt/sources.list.d/ubuntu.sources; : >/etc/apt/sources.list
+        apt-get -qq update
+        {versions} >before
+        if apt-get -qqy install {NEEDS_NEWER} 2>&1; then exit 1; fi
+        {versions} | cmp - before
+    """
+    said = in_image(host.image(service), script)
+    assert f"{NEEDS_NEWER} : Depends: {packages[0]} (>= " in said
+    assert "you have held broken packages" in said
 
 
 def test_the_gpus_are_asked_for(host: Directory, service: str) -> None:

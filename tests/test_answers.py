@@ -1,0 +1,332 @@
+"""Any answer to any question is refused by name, or comes out meaning what was answered.
+
+A few dozen answers by default; thousands by
+``pytest --hypothesis-profile=full tests/test_answers.py`` (half an hour).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import copier
+import pytest
+import yaml
+from copier.errors import UserMessageError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from extensions import catalogue, checks, mirrors
+from extensions.containers import service_name
+from tests.releases import ANSWERS_FILE
+from tests.support import ROOT, missing
+
+QUESTIONS: dict[str, dict[str, Any]] = {
+    name: question
+    for name, question in yaml.safe_load((ROOT / "copier.yml").read_text()).items()
+    if not name.startswith("_")
+}
+ARTICLE: dict[str, Any] = yaml.safe_load((ROOT / "example/answers.yml").read_text())
+PINNED = {"digests": {"tensorflow/tensorflow:2.17.0-gpu": f"sha256:{'5' * 64}"}}
+
+NASTY = [
+    *"""$HOME ${CURRENT_UID} $$ $(id) `id` ; && | > < ! ~ * ? [a] {a,b} ' " \\ \\n %h %% = # @ , :
+    & *a &a !!python/object/apply:os.system --- ... - ? << null NO 0x10 1e3 1:30 .inf 017 1_000
+    {{ {{7*7}} {% {%raw%} {# #} {{_copier_conf.src_path}} {{self}} .. . / // - -- root ]]> <!--
+    é 李 🎤 İ ß ﬁ""".split(),
+    *(" ", "  ", ": ", " #", "\n", "\r", "\t", "\0", "\x1b[31m", "\x7f", "\x85", "\xa0", "\u2028"),
+    *("\u202e", "\u200b", "\ufeff", "\ufffd", "e\u0301"),
+]  # fmt: skip
+"""What means something to YAML, Compose, a shell, Docker, sshd, Jinja or a terminal."""
+
+LONG = st.integers(100, 70_000).map("x".__mul__)
+
+WRONG_TYPES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.binary(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=4,
+)
+
+
+def spoiled(good: Any) -> st.SearchStrategy[Any]:
+    """Answers like a good one, with something nasty in up to three places."""
+    if isinstance(good, list):
+        items = st.one_of(*map(spoiled, good)) if good else st.nothing()
+        return st.lists(items, max_size=4) | spoiled(json.dumps(good))
+    if isinstance(good, dict):
+        key, value = next(iter(good.items()))
+        more = st.dictionaries(spoiled(key), spoiled(value), max_size=2)
+        return more.map(lambda new: {**good, **new}) | spoiled(json.dumps(good))
+    if isinstance(good, bool | int):
+        return st.integers() | spoiled(str(good).lower())
+
+    def insert(pieces: list[tuple[float, str]]) -> str:
+        text = str(good)
+        for place, piece in pieces:
+            at = round(place * len(text))
+            text = text[:at] + piece + text[at:]
+        return text
+
+    piece = st.sampled_from(NASTY) | st.characters(codec="utf-8") | LONG
+    return st.lists(st.tuples(st.floats(0, 1), piece), max_size=3).map(insert)
+
+
+def good_answers(name: str) -> list[Any]:
+    """Answers that the question itself and the example suggest."""
+    question = QUESTIONS[name]
+    choices = question.get("choices", [])
+    suggested = [*choices.values()] if isinstance(choices, dict) else []
+    suggested += [question[key] for key in ("default", "placeholder") if question.get(key)]
+    suggested += [answers[name] for answers in (ARTICLE, PINNED) if name in answers]
+    return [answer for answer in suggested if "{{" not in str(answer)] or [""]
+
+
+ANSWERS = {
+    name: st.one_of(*map(spoiled, good_answers(name)), st.text(), WRONG_TYPES) for name in QUESTIONS
+}
+
+
+def sound(name: str) -> st.SearchStrategy[Any]:
+    """The answers that are accepted beside those of the example."""
+    return ANSWERS[name].filter(lambda answer: not checks.refusal(name, {**ARTICLE, name: answer}))
+
+
+def examples(few: int) -> settings:
+    """The profile's own number of answers in a full run, few and always the same otherwise."""
+    slow = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+    if settings.get_current_profile_name() == "full":
+        return settings(suppress_health_check=slow)
+    return settings(max_examples=few, derandomize=True, deadline=None, suppress_health_check=slow)
+
+
+@dataclass
+class Checkers:
+    """The files that came out, each once, for the checkers that are slow to start."""
+
+    scripts: set[str] = field(default_factory=set)
+    dockerfiles: set[str] = field(default_factory=set)
+
+    def collect(self, folder: Path) -> None:
+        self.scripts |= {path.read_text() for path in folder.glob("*.sh")}
+        self.dockerfiles |= {path.read_text() for path in folder.glob("*/Dockerfile")}
+
+    def run(self, folder: Path) -> None:
+        for texts, command in (
+            (self.scripts, ["shellcheck"]),
+            (self.dockerfiles, ["hadolint", "--failure-threshold=warning"]),
+        ):
+            program = str(Path(sys.executable).with_name(command[0]))
+            paths = []
+            for number, text in enumerate(sorted(texts)):
+                paths.append(folder / f"{command[0]}-{number}")
+                paths[-1].write_text(text)
+            for some in range(0, len(paths), 100):
+                output(program, *command[1:], *paths[some : some + 100])
+
+
+@pytest.fixture(scope="module")
+def checkers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkers]:
+    """Collect what came out; in the end, shellcheck and hadolint find nothing in it."""
+    collected = Checkers()
+    yield collected
+    collected.run(tmp_path_factory.mktemp("checkers"))
+
+
+@pytest.fixture(scope="module")
+def template(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template without git, which Copier need not clone each time."""
+    target = tmp_path_factory.mktemp("plain") / "template"
+    shutil.copytree(copier_template, target, ignore=shutil.ignore_patterns(".git"))
+    return target
+
+
+Judge = Callable[[Mapping[str, Any]], None]
+
+
+@pytest.fixture(scope="module")
+def judge(template: Path, checkers: Checkers) -> Judge:
+    """Generate a directory, and judge what came of the answers."""
+    if not shutil.which("docker"):
+        missing("Docker Compose is not installed")
+
+    def generate(answers: Mapping[str, Any]) -> None:
+        data = {**ARTICLE, **answers}
+        if "tf_versions" in answers and "ports" not in answers:
+            del data["ports"]
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder, "gpu01")
+            try:
+                copier.run_copy(
+                    str(template), target, data=data, defaults=True, unsafe=True, quiet=True
+                )
+            except UserMessageError as refusal:
+                assert str(refusal).split(": ")[0] in answers, refusal
+                assert str(refusal).isprintable()
+                assert not target.exists()
+                return
+            recorded = yaml.safe_load((target / ANSWERS_FILE).read_text(encoding="utf-8"))
+            for name, answer in answers.items():
+                assert as_text(recorded[name], name) == as_text(answer, name), name
+            assert_directory_means(target, recorded)
+            checkers.collect(target)
+
+    return generate
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_an_answer_is_refused_by_name_or_means_what_it_says(question: str, judge: Judge) -> None:
+    @examples(few=3)
+    @given(ANSWERS[question])
+    def any_answer(answer: Any) -> None:
+        judge({question: answer})
+
+    any_answer()
+
+
+def test_several_answers_together_mean_what_they_say(judge: Judge) -> None:
+    @examples(few=20)
+    @given(st.fixed_dictionaries({}, optional={name: sound(name) for name in QUESTIONS}))
+    def any_answers(answers: dict[str, Any]) -> None:
+        judge(answers)
+
+    any_answers()
+
+
+def test_several_bad_answers_together_are_refused_by_one_of_their_names(judge: Judge) -> None:
+    @examples(few=10)
+    @given(st.fixed_dictionaries({}, optional=ANSWERS))
+    def any_answers(answers: dict[str, Any]) -> None:
+        judge(answers)
+
+    any_answers()
+
+
+def as_text(answer: Any, name: str) -> Any:
+    """An answer as a person reads it, whichever way it was written."""
+    question = QUESTIONS[name]
+    if question["type"] == "yaml" or question.get("multiselect"):
+        value = checks.read_yaml(answer)
+        if isinstance(value, dict):
+            return {str(key): str(item) for key, item in value.items()}
+        items = [str(item) for item in value]
+        return sorted(set(items)) if question.get("multiselect") else items
+    if question["type"] == "bool":
+        return str(answer).lower() in ("true", "yes", "y", "on", "1", "t")
+    return str(int(str(answer))) if question["type"] == "int" else str(answer)
+
+
+def output(*command: str | Path, cwd: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def bash(script: Path, commands: str) -> list[str]:
+    """Run commands with a generated script's functions, up to its main; return what they say."""
+    text = script.read_text(encoding="utf-8")
+    functions, _, _ = text.rpartition("\nmain")
+    environment = "CURRENT_UID=4321:4321\n"
+    told = "\nsay() { printf '%s\\0' \"$*\"; }\ntold() { printf '%s\\0' \"$@\"; }\n"
+    spoken = subprocess.run(
+        ["bash", "-s"], input=environment + functions + told + commands,
+        capture_output=True, encoding="utf-8",
+    )  # fmt: skip
+    return spoken.stdout.split("\0")[:-1]
+
+
+def assert_directory_means(folder: Path, answers: Mapping[str, Any]) -> None:
+    assert_compose_means(folder, answers)
+    assert_images_mean(folder, answers)
+    assert_start_means(folder, answers)
+    if answers["ssh"]:
+        assert_ssh_means(folder, answers)
+    assert (folder / ".env").read_text().splitlines()[0] == (
+        f"CURRENT_UID={answers['uid']}:{answers['gid']}"
+    )
+    assert (folder / "README.md").read_text().splitlines()[0] == f"# {answers['host']}"
+
+
+def assert_compose_means(folder: Path, answers: Mapping[str, Any]) -> None:
+    """Docker Compose itself reads the file, and understands what was answered."""
+    understood = json.loads(output("docker", "compose", "config", "--format=json", cwd=folder))
+    assert understood["name"] == answers["host"]
+    names = {service_name(version) for version in answers["tf_versions"]}
+    assert understood["services"].keys() == names
+    for name, service in understood["services"].items():
+        assert service["container_name"] == service["hostname"] == f"{answers['host']}-{name}"
+        assert service["user"] == f"{answers['uid']}:{answers['gid']}"
+        mounts = {
+            mount["target"]: (mount["source"], mount.get("read_only", False))
+            for mount in service["volumes"]
+        }
+        assert mounts["/AI"] == (answers["project_path"], False)
+        assert mounts[answers["conda_path"]] == (answers["conda_path"], False)
+        if answers["host_home"] != answers["conda_path"]:
+            assert mounts[answers["host_home"]] == (answers["host_home"], True)
+        (gpus,) = service["deploy"]["resources"]["reservations"]["devices"]
+        devices = answers["gpu_devices"]
+        assert gpus.get("device_ids", "all") == (
+            devices if devices == "all" else devices.split(",")
+        )
+        assert service.get("environment", {}).get("http_proxy", "") == answers["proxy"]
+        if answers["proxy"] and answers["no_proxy"]:
+            assert service["environment"]["no_proxy"].endswith(f",{answers['no_proxy']}")
+        assert ("cap_drop" in service) != answers["sudo"]
+        if answers["ssh"]:
+            (published,) = service["ports"]
+            assert published["host_ip"] == answers["bind_address"]
+            assert int(published["published"]) in map(int, answers["ports"].values())
+
+
+def assert_images_mean(folder: Path, answers: Mapping[str, Any]) -> None:
+    for version in answers["tf_versions"]:
+        text = (folder / service_name(version) / "Dockerfile").read_text()
+        assert re.findall("^USER (.*)$", text, re.MULTILINE) == [answers["user"]]
+        (image,) = re.findall("^FROM (.*)$", text, re.MULTILINE)
+        official = catalogue.releases()[version].image
+        wanted = official
+        if answers["registry"]:
+            wanted = f"{answers['registry']}/{official.removeprefix('nvcr.io/')}"
+        digest = {str(key): value for key, value in answers["digests"].items()}.get(official)
+        assert image == (f"{wanted}@{digest}" if digest else wanted)
+    packages = bash(folder / "init_env1.sh", 'told "${packages[@]}"')
+    own = [package for package in packages if package not in ("openssh-server", "rsync", "sudo")]
+    assert [p for p in answers["packages"] if p in own] == own or not answers["packages"]
+    script = folder / "init_env2.sh"
+    assert bash(script, 'told "$user" "$uid" "$gid"') == [answers["user"], "4321", "4321"]
+    if urls := mirrors.urls(answers["mirror"]):
+        assert f"\nindex-url = {urls.pip}\n" in script.read_text()
+        assert f"#{urls.apt}\\1#g" in (folder / "init_env1.sh").read_text()
+
+
+def assert_start_means(folder: Path, answers: Mapping[str, Any]) -> None:
+    """What a container tells at its start, on a machine that lacks /AI and everything else."""
+    (mounts,) = bash(folder / "start.sh", "set +e; (check_mounts)")
+    told, _, path = mounts.partition(f"sudo chown {answers['uid']}:{answers['gid']} ")
+    assert told
+    assert output("bash", "-c", f"printf %s {path}") == answers["project_path"]
+
+
+def assert_ssh_means(folder: Path, answers: Mapping[str, Any]) -> None:
+    keys = f"{answers['host_home']}/.ssh/authorized_keys"
+    (sentence,) = bash(folder / "start.sh", "check_keys")
+    assert f"add public keys to {keys} on the host" in sentence
+    config = (folder / "sshd_config").read_text(encoding="utf-8").splitlines()
+    (line,) = [line for line in config if line.startswith("AuthorizedKeysFile ")]
+    assert re.fullmatch(r'AuthorizedKeysFile "([^"\\]*)" /AI/.ssh/authorized_keys', line)
+    assert line.split('"')[1].replace("%%", "%") == keys
+    assert "%" not in line.replace("%%", "")
+    assert f"AllowUsers {answers['user']}" in config
+    for version in answers["tf_versions"][:2]:
+        alias = f"{answers['host']}-{service_name(version)}"
+        client = output("ssh", "-G", "-F", folder / "ssh_config", alias).splitlines()
+        wanted = {f"port {answers['ports'][version]}", f"user {answers['user']}"}
+        assert wanted | {f"hostname {answers['host']}"} <= set(client)
