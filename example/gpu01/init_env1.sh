@@ -46,6 +46,7 @@ cuda_families=(
 )
 
 main() {
+    trap tell_full_disk EXIT
     trust_certificates
     disable_nvidia_lists
     use_mirror
@@ -113,6 +114,13 @@ check_holds() {
     if [[ -n $moved ]]; then
         tell "apt would still move these CUDA packages" "$moved"
         exit 1
+    fi
+}
+
+# dpkg's own words for it end in "Are you root?".
+tell_full_disk() {
+    if (($? > 0 && $(df --output=avail / | tail -n 1) < 10000)); then
+        tell "no space is left where Docker keeps its images" "free some, as by: docker builder prune"
     fi
 }
 

@@ -8,7 +8,7 @@ main() {
     save_environment
     make_host_key
     check_keys
-    exec /usr/sbin/sshd -D -e -f /etc/ssh/sshd_config 2> >(without_health_checks >&2)
+    exec /usr/sbin/sshd -D -e -f /etc/ssh/sshd_config 2> >(explain_log >&2)
 }
 
 say() {
@@ -23,6 +23,10 @@ check_user() {
 }
 
 check_mounts() {
+    if [[ -O /AI && ! -w /AI ]]; then
+        say '/AI is read-only; on the host see: findmnt -T /home/ai/tensorflow_volume'
+        exit 1
+    fi
     if [[ ! -w /AI ]]; then
         say "/AI belongs to $(stat -c %u:%g /AI) and $(id -u):$(id -g) cannot write to it;" \
             'on the host run: sudo chown 1000:1000 /home/ai/tensorflow_volume'
@@ -37,48 +41,62 @@ check_mounts() {
 
 # What the image and Compose set, for the shells that read /etc/profile.d.
 save_environment() {
-    local name
-    {
-        echo 'export CONTAINER_ENVIRONMENT=1'
-        for name in $(compgen -e); do
-            case $name in
-                HOME | HOSTNAME | LOGNAME | MAIL | OLDPWD | PWD | SHELL | SHLVL | TERM | USER | _) ;;
-                *) printf 'export %s=%q\n' "$name" "${!name}" ;;
-            esac
-        done
-    } >/run/container/environment
+    local name lines='export CONTAINER_ENVIRONMENT=1'
+    for name in $(compgen -e); do
+        case $name in
+            HOME | HOSTNAME | LOGNAME | MAIL | OLDPWD | PWD | SHELL | SHLVL | TERM | USER | _) ;;
+            *) printf -v lines '%s\nexport %s=%q' "$lines" "$name" "${!name}" ;;
+        esac
+    done
+    echo "$lines" >/run/container/environment
 }
 
 # One key for all containers of the host. They may start at the same moment: a link
 # cannot replace a key that another one made first.
 make_host_key() {
-    local key=/AI/.ssh/ssh_host_ed25519_key new
-    if [[ -s $key ]]; then return; fi
-    mkdir -m 700 /AI/.ssh 2>/dev/null || [[ -d /AI/.ssh ]]
-    new=$(mktemp -d /AI/.ssh/new.XXXXXX)
-    ssh-keygen -q -t ed25519 -N '' -C gpu01 -f "$new/key"
-    ln "$new/key" "$key" 2>/dev/null && mv "$new/key.pub" "$key.pub"
-    rm -r "$new"
+    local key=/AI/.ssh/ssh_host_ed25519_key new=
+    if [[ -s $key ]]; then
+        chmod 600 "$key" # or sshd would not take it
+        return
+    fi
+    if { mkdir -m 700 /AI/.ssh 2>/dev/null || [[ -d /AI/.ssh ]]; } &&
+        new=$(mktemp -d /AI/.ssh/new.XXXXXX) &&
+        ssh-keygen -q -t ed25519 -N '' -C gpu01 -f "$new/key" && sync "$new/key"; then
+        ln "$new/key" "$key" 2>/dev/null && mv "$new/key.pub" "$key.pub"
+    fi
+    rm -rf "$new"
+    if [[ ! -s $key ]]; then
+        say "$key could not be written;" 'on the host see: df -h /home/ai/tensorflow_volume'
+        exit 1
+    fi
 }
 
 check_keys() {
     local home_keys=/home/ai/.ssh/authorized_keys ai_keys=/AI/.ssh/authorized_keys
-    if [[ ! -s $home_keys && ! -s $ai_keys ]]; then
-        say "nobody can log in yet: add public keys to $home_keys on the host"
-    fi
-    if [[ -s $ai_keys && -n $(find -L /AI /AI/.ssh "$ai_keys" -maxdepth 0 \
-        \( -perm /002 -o -perm /020 -not -gid "$(id -g)" -o -not -uid "$(id -u)" \)) ]]; then
-        say "sshd ignores $ai_keys while others may write to it, to /AI/.ssh or to /AI;" \
-            "run: chmod go-w /AI /AI/.ssh $ai_keys"
+    if [[ ! (-s $home_keys && -r $home_keys) && ! -s $ai_keys ]]; then
+        say "nobody can log in yet: add public keys to $home_keys on the host, readable for UID $(id -u)"
     fi
 }
 
-# They come every few seconds, and sshd cannot leave them out of its log. Of other clients,
-# the line that names their address stays.
-without_health_checks() {
-    exec sed --unbuffered --regexp-extended \
-        -e '/^(Connection closed by|Did not receive identification string from) 127\.0\.0\.1 port /d' \
-        -e '/^(error: )?kex_exchange_identification: Connection closed by remote host/d'
+# sshd's own log, but for the health checks of every few seconds (of other clients, the
+# line that names their address stays), and with a way out where it ignores keys.
+explain_log() {
+    local line path
+    while IFS= read -r line; do
+        line=${line%$'\r'}
+        case $line in
+            "Connection closed by 127.0.0.1 port "*) continue ;;
+            "Did not receive identification string from 127.0.0.1 port "*) continue ;;
+            *"kex_exchange_identification: Connection closed by remote host") continue ;;
+        esac
+        echo "$line"
+        if [[ $line == "Authentication refused: bad ownership or modes for "* ]]; then
+            printf -v path %b "${line#*modes for * }" # sshd writes bytes beyond ASCII as \nnn
+            if [[ $path/ == /AI/* ]]; then path=/home/ai/tensorflow_volume${path#/AI}; fi
+            say "sshd takes no keys from a place where others may write; on the host run:" \
+                "chmod go-w ${path@Q}"
+        fi
+    done
 }
 
 main
