@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support import ROOT, git
 
@@ -51,6 +52,16 @@ def test_every_file_that_a_page_links_to_is_there(page: str) -> None:
 def test_the_version_has_an_entry_in_the_changelog() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert f"\n## {version} (" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_workflow_runs_what_ci_runs_and_pins_every_action_by_commit() -> None:
+    (path,) = (ROOT / ".github/workflows").iterdir()
+    (job,) = yaml.safe_load(path.read_text())["jobs"].values()
+    assert job["steps"][-1] == {"run": ".ci/run"}
+    used = re.findall(r"uses: (.*)", path.read_text())
+    assert used
+    for action in used:
+        assert re.fullmatch(r"\S+@[0-9a-f]{40} # v[0-9.]+", action), action
 
 
 def test_no_lock_file_is_committed() -> None:
