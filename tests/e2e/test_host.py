@@ -187,7 +187,7 @@ def test_apt_refuses_what_needs_a_newer_cuda_and_says_why(host: Directory, servi
         rm -f /etc/apt/sources.list.d/ubuntu.sources; : >/etc/apt/sources.list
         apt-get -qq update
         {versions} >before
-        if apt-get -qqy install {NEEDS_NEWER} 2>&1; then exit 1; fi
+        if apt-get -qy install {NEEDS_NEWER} 2>&1; then exit 1; fi
         {versions} | cmp - before
     """
     said = in_image(host.image(service), script)
