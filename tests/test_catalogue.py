@@ -224,14 +224,17 @@ def test_tensorboard_is_kept_from_a_setuptools_without_pkg_resources() -> None:
         assert ("setuptools<82" in release.constraints) == asked, release.version
 
 
-def test_a_release_older_than_protobuf_4_is_kept_from_it() -> None:
-    # protobuf 4 needs Python 3.7; from 2.6.5, 2.7.4 and 2.8.4 on, wheels bound it themselves
-    for version in ["1.13.1", "2.1.4", "2.4.4", "2.5.3", "2.6.1", "2.7.0", "2.8.0"]:
-        assert "protobuf<3.21" in RELEASES[version].constraints
+def test_a_bound_stands_only_where_the_python_could_have_what_it_keeps_out() -> None:
+    oldest = {"protobuf<3.21": "3.7", "numpy<2": "3.9", "setuptools<82": "3.9"}
     for release in ENVIRONMENTS:
-        if "protobuf<3.21" in release.constraints:
-            assert python(release) >= Version("3.7")
-            assert Version(release.version) <= Version("2.8.0")
+        for constraint in oldest.keys() & set(release.constraints):
+            assert python(release) >= Version(oldest[constraint]), release.version
+
+
+def test_a_wheel_that_bounds_protobuf_itself_is_not_told_to() -> None:
+    for version, patched in [("2.6.1", "2.6.5"), ("2.7.0", "2.7.4"), ("2.8.0", "2.8.4")]:
+        assert "protobuf<3.21" in RELEASES[version].constraints
+        assert "protobuf<3.21" not in RELEASES[patched].constraints
 
 
 def test_the_defaults_are_the_newest_1_x_and_2_x_with_a_sound_official_image() -> None:
