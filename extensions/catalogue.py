@@ -41,6 +41,8 @@ class Toolkit:
     """Oldest NVIDIA driver that suffices, by minor-version compatibility."""
     driver_toolkit: str
     """Driver that NVIDIA's table names for the toolkit itself."""
+    libraries: tuple[str, ...]
+    """Shared libraries that its TensorFlow opens to use a GPU."""
     packages: Mapping[str, str | None]
     """CUDA apt packages of the image: name to pinned version, None where not pinned."""
 
@@ -48,6 +50,11 @@ class Toolkit:
     def ubuntu(self) -> str:
         """Ubuntu version number, such as ``"18.04"``."""
         return UBUNTU[self.codename]
+
+    @property
+    def glibc(self) -> str:
+        """glibc of its images, such as ``"2.27"``."""
+        return GLIBC[self.codename]
 
 
 @dataclass(frozen=True)
@@ -151,6 +158,7 @@ def toolkits() -> dict[str, Toolkit]:
             image=facts["image"],
             driver=facts["driver"]["minimum"],
             driver_toolkit=facts["driver"]["toolkit"],
+            libraries=tuple(load()["libraries"][facts["libraries"]]["opens"]),
             packages=facts["packages"],
         )
         for name, facts in load()["toolkits"].items()

@@ -18,6 +18,7 @@ SOURCES = {**TEXTS, "minItems": 1}
 LINK = {"type": "string", "pattern": "^https://"}
 GENERATIONS = {"type": "array", "items": {"enum": list(catalogue.GENERATIONS)}}
 DRIVER = {"type": "string", "pattern": r"^[0-9]{3}(\.[0-9]+)*$"}
+SONAME = {"type": "string", "pattern": r"^lib[A-Za-z]+\.so\.[0-9.]+$"}
 IMAGE = {"type": "string", "pattern": r"^(tensorflow/tensorflow|nvcr\.io/nvidia/tensorflow):\S+$"}
 
 
@@ -48,6 +49,15 @@ SCHEMA = record(
                 {"doubts": TEXT},
             )
         ),
+        "libraries": mapping(
+            record(
+                {
+                    "opens": {"type": "array", "items": SONAME, "minItems": 8},
+                    "sources": SOURCES,
+                },
+                {"doubts": TEXT},
+            )
+        ),
         "toolkits": mapping(
             record(
                 {
@@ -57,6 +67,7 @@ SCHEMA = record(
                     "ubuntu": {"enum": list(catalogue.UBUNTU)},
                     "image": IMAGE,
                     "driver": record({"minimum": DRIVER, "toolkit": DRIVER, "sources": SOURCES}),
+                    "libraries": TEXT,
                     "packages": mapping({"type": ["string", "null"]}),
                     "sources": SOURCES,
                 },
@@ -107,7 +118,7 @@ def test_the_file_has_the_shape_that_the_code_reads() -> None:
 
 
 def test_every_source_named_is_explained_and_every_one_explained_is_named() -> None:
-    kinds = ("gpus", "toolkits", "constraints", "releases")
+    kinds = ("gpus", "libraries", "toolkits", "constraints", "releases")
     records = [facts for kind in kinds for facts in FACTS[kind].values()]
     records += [toolkit["driver"] for toolkit in FACTS["toolkits"].values()]
     assert {source for facts in records for source in facts["sources"]} == set(FACTS["sources"])
@@ -136,6 +147,16 @@ def test_a_line_has_one_cuda_and_one_cudnn_major() -> None:
         return toolkit.line, (toolkit.cudnn or "").split(".")[0]
 
     assert len(set(map(majors, TOOLKITS.values()))) == len({t.line for t in TOOLKITS.values()})
+
+
+@pytest.mark.parametrize("toolkit", TOOLKITS.values(), ids=lambda t: t.name)
+def test_the_libraries_of_a_toolkit_are_those_of_its_cuda_and_cudnn(
+    toolkit: catalogue.Toolkit,
+) -> None:
+    major = toolkit.cuda.split(".")[0]
+    assert f"libcublas.so.{major}" in "\n".join(toolkit.libraries)
+    if toolkit.cudnn:
+        assert f"libcudnn.so.{toolkit.cudnn.split('.')[0]}" in toolkit.libraries
 
 
 def test_no_two_releases_have_the_same_image_of_their_own() -> None:

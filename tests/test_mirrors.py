@@ -12,12 +12,22 @@ def test_none_leaves_every_source_alone() -> None:
 
 
 @pytest.mark.parametrize("answer", ["https://mirror.example.com", "https://mirror.example.com/"])
-def test_a_base_url_serves_all_three(answer: str) -> None:
+def test_a_base_url_serves_all(answer: str) -> None:
     assert mirrors.urls(answer) == mirrors.Urls(
         "https://mirror.example.com/ubuntu",
         "https://mirror.example.com/pypi/simple",
         "https://mirror.example.com/anaconda",
+        "https://mirror.example.com/docker-ce",
     )
+
+
+def test_pip_must_trust_a_mirror_by_http_and_no_other() -> None:
+    plain, encrypted = (
+        mirrors.urls("http://mirror.lan:8080/all"),
+        mirrors.urls("https://mirror.lan"),
+    )
+    assert plain and encrypted
+    assert (plain.trusted_host, encrypted.trusted_host) == ("mirror.lan", "")
 
 
 @pytest.mark.parametrize("name", mirrors.KNOWN)
@@ -26,3 +36,5 @@ def test_a_known_mirror_has_an_address_for_each(name: str) -> None:
     assert urls.apt.endswith("/ubuntu")
     assert urls.pip.endswith("/simple")
     assert urls.conda.endswith("/anaconda")
+    assert urls.docker.endswith("/docker-ce")
+    assert urls.trusted_host == ""

@@ -179,18 +179,6 @@ def test_apt_pip_and_conda_download_from_the_mirror(
     assert f"channel_alias: {url}/anaconda/cloud\n" in in_image(image, "cat /etc/conda/.condarc")
 
 
-def test_a_company_certificate_is_trusted(build_on: BuildOn) -> None:
-    made = build_on(official(VERSION), **LEAN)
-    output(
-        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-        "-days", "2", "-subj", "/CN=Company CA", "-keyout", "/dev/null",
-        "-out", made.path / "certs/company.crt",
-    )  # fmt: skip
-    made.build()
-    bundle = in_image(made.image(service(made)), "cat /etc/ssl/certs/ca-certificates.crt")
-    assert (made.path / "certs/company.crt").read_text() in bundle
-
-
 def test_without_ssh_a_container_stays_up_and_has_no_sshd(build_on: BuildOn) -> None:
     made = build_on(official(VERSION), ssh=False)
     made.up()
