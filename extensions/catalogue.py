@@ -37,6 +37,8 @@ class Toolkit:
     """Ubuntu codename."""
     image: str
     """Newest sound official image of this toolkit."""
+    size_gb: int
+    """Disk that one image takes, in GB, rounded up."""
     driver: str
     """Oldest NVIDIA driver that suffices, by minor-version compatibility."""
     driver_toolkit: str
@@ -156,6 +158,7 @@ def toolkits() -> dict[str, Toolkit]:
             cudnn=facts["cudnn"],
             codename=facts["ubuntu"],
             image=facts["image"],
+            size_gb=facts["size_gb"],
             driver=facts["driver"]["minimum"],
             driver_toolkit=facts["driver"]["toolkit"],
             libraries=tuple(load()["libraries"][facts["libraries"]]["opens"]),

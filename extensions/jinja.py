@@ -33,13 +33,14 @@ def _sibling(name: str) -> ModuleType:
 
 
 if TYPE_CHECKING:
-    from . import catalogue, checks, containers, defaults, holds, mirrors, ports, quoting
+    from . import catalogue, checks, containers, defaults, holds, machine, mirrors, ports, quoting
 else:
     catalogue = _sibling("catalogue")
     checks = _sibling("checks")
     containers = _sibling("containers")
     defaults = _sibling("defaults")
     holds = _sibling("holds")
+    machine = _sibling("machine")
     mirrors = _sibling("mirrors")
     ports = _sibling("ports")
     quoting = _sibling("quoting")
@@ -157,6 +158,7 @@ class Stack(Extension):
             default=default,
             editor_paths=editor_paths,
             environments=environments,
+            gpu_generations=machine.generations,
             mirror_urls=mirrors.urls,
             plan=plan,
             refusal=refusal,

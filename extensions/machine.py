@@ -24,6 +24,12 @@ _GENERATION = {
 }
 
 
+def generations() -> dict[str, str]:
+    """Return compute capability to GPU generation as patterns of a shell, special ones first."""
+    special_first = sorted(_GENERATION.items(), key=lambda item: "." not in item[0])
+    return {c if "." in c else f"{c}.*": generation for c, generation in special_first}
+
+
 def _person() -> tuple[int, int, str]:
     """Return UID, GID and home of the person behind this run, never root's.
 

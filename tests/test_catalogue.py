@@ -66,6 +66,7 @@ SCHEMA = record(
                     "cudnn": {"type": ["string", "null"]},
                     "ubuntu": {"enum": list(catalogue.UBUNTU)},
                     "image": IMAGE,
+                    "size_gb": {"type": "integer", "minimum": 1},
                     "driver": record({"minimum": DRIVER, "toolkit": DRIVER, "sources": SOURCES}),
                     "libraries": TEXT,
                     "packages": mapping({"type": ["string", "null"]}),
