@@ -18,7 +18,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,11 @@ def company_network(folder: Path, password: str = "") -> Iterator[Company]:
             url = f"https://{self.headers['Host'].split(':')[0]}{self.path}"
             company.served.append(url)
             _answer(company, self, url)
+
+        def finish(self) -> None:
+            super().finish()
+            with suppress(OSError):
+                self.connection.unwrap()  # apt 3 takes an end without goodbye for a cut
 
         def log_message(self, *_: object) -> None:
             pass
