@@ -38,6 +38,9 @@ UBUNTU = {
 NEEDS_NEWER = "needs-newer-cuda"
 """Package of the newer candidates that depends on all of them."""
 
+DEBIAN = {"bookworm": "12", "trixie": "13"}
+"""Hosts only: no official image is built on Debian."""
+
 # CUDA_VERSION of a base that does not state its own.
 CUDA_VERSION = {
     "xenial": "10.0.130",
@@ -122,7 +125,7 @@ class Base:
 
 
 def rootfs(codename: str) -> Path:
-    """The tar archive of a minimal Ubuntu, made when the cache has none.
+    """The tar archive of a minimal Ubuntu or Debian, made when the cache has none.
 
     Takes about 20 seconds and 100 MB. Raises `RuntimeError` with the end of
     mmdebstrap's output when that fails, `KeyError` for an unknown codename.
@@ -246,6 +249,8 @@ def _mmdebstrap_options(codename: str) -> list[str]:
         # be set up before PAM is
         include.append("apt-transport-https")
         options.append('--extract-hook=chroot "$1" pam-auth-update --package --force')
+    if codename in DEBIAN:
+        return ["--variant=minbase", f"--include={','.join(include)}"]
     assert codename in UBUNTU, f"no Ubuntu release {codename!r} among {', '.join(UBUNTU)}"
     return [
         "--variant=minbase",
@@ -260,7 +265,8 @@ def _mmdebstrap_options(codename: str) -> list[str]:
     ]
 
 
-def _rootfs_image(codename: str) -> str:
+def rootfs_image(codename: str) -> str:
+    """The same as an image; return its name."""
     archive = rootfs(codename)
     image = f"copier-tensorflow-host/rootfs:{archive.stem}"
     if _labels(image) is None:
@@ -295,7 +301,7 @@ def _dockerfile(base: Base, digest: str) -> str:
         DIGEST_LABEL: digest,
     }
     lines = [
-        f"FROM {_rootfs_image(base.codename)}",
+        f"FROM {rootfs_image(base.codename)}",
         "RUN --mount=type=bind,target=/mnt sh -eu /mnt/setup",
         *(f"ENV {name}={_quoted(value)}" for name, value in env.items()),
         *(f"LABEL {name}={_quoted(value)}" for name, value in labels.items()),

@@ -1,0 +1,324 @@
+"""setup.sh on real Ubuntu and Debian, behind a company's proxy, with stand-ins to install."""
+
+# ruff: noqa: E501 (a sentence stands whole, as it is printed)
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from pytest_copier.plugin import CopierProject
+
+from tests.e2e.bases import rootfs_image
+from tests.e2e.company import Company, company_network
+from tests.e2e.packages import Files, Key, make_package, make_repository
+from tests.e2e.support import output, run
+
+SYSTEMS = {
+    "focal": "ubuntu",
+    "jammy": "ubuntu",
+    "noble": "ubuntu",
+    "bookworm": "debian",
+    "trixie": "debian",
+}
+MIRROR = "https://mirror.company.invalid/docker-ce"
+NVIDIA = "https://nvidia.github.io/libnvidia-container"
+MINIFORGE = "https://github.com/conda-forge/miniforge/releases/download/25.3.1-0/Miniforge3-25.3.1-0-Linux-x86_64.sh"
+
+DOCKER_PACKAGES: dict[str, Files] = {
+    "docker-ce": {"usr/bin/dockerd": "echo Docker version 28.5.1, build stand-in\n"},
+    "docker-ce-cli": {
+        "usr/bin/docker": 'case "$1" in\n'
+        "compose) exec /usr/libexec/docker/cli-plugins/docker-compose ;;\n"
+        "buildx) exec /usr/libexec/docker/cli-plugins/docker-buildx ;;\n"
+        "esac\ncat /run/containers 2>/dev/null || true\n"
+    },
+    "containerd.io": {},
+    "docker-buildx-plugin": {"usr/libexec/docker/cli-plugins/docker-buildx": "echo buildx\n"},
+    "docker-compose-plugin": {"usr/libexec/docker/cli-plugins/docker-compose": "echo 2.40.0\n"},
+}
+NVIDIA_PACKAGES: dict[str, Files] = {
+    "nvidia-container-toolkit": {
+        "usr/bin/nvidia-ctk": """file=/etc/docker/daemon.json
+[ -s $file ] || echo '{"runtimes": "nvidia-container-runtime"}' >$file
+[ ! -x /usr/bin/jq ] || jq '.runtimes = {nvidia: {path: "nvidia-container-runtime"}}' $file >/tmp/new || exit 1
+[ ! -x /usr/bin/jq ] || mv /tmp/new $file
+"""
+    },
+    "nvidia-container-toolkit-base": {},
+    "libnvidia-container-tools": {},
+    "libnvidia-container1": {},
+}
+INSTALLER = """#!/bin/sh
+while [ "$1" != -p ]; do shift; done
+mkdir -p "$2/bin"
+id -u >"$2/installed-by"
+printf '#!/bin/sh\\n' >"$2/bin/conda"
+chmod +x "$2/bin/conda"
+"""
+NVIDIA_SMI = "#!/bin/sh\necho 550.54.15\n"
+SYSTEMCTL = '#!/bin/sh\necho "$@" >>/var/log/systemctl\n'
+
+
+@dataclass
+class Site:
+    """A generated directory, the network around it, and what its script must be told."""
+
+    directory: Path
+    company: Company
+    key: Key
+    second: Key
+
+    def run(self, image: str, command: str, *options: str, name: str = "") -> CompletedProcess[str]:
+        """Run a command in a new machine, in the generated directory; keep it if it has a name."""
+        keep = [f"--name={name}"] if name else ["--rm"]
+        return run(
+            "docker", "run", *keep, "--init", f"--volume={self.directory}:/gpu01:ro",
+            f"--volume={self.directory.parent}/bin:/usr/local/bin:ro", "--workdir=/gpu01",
+            *options, image, "bash", "-c", command, timeout=300,
+        )  # fmt: skip
+
+
+def trusting(text: str, key: Key) -> str:
+    """Return the script with the test's key and checksum in place of the real ones."""
+    text = re.sub(r"(?m)^(docker_key|nvidia_key)=.*", rf"\1={key.fingerprint}", text)
+    checksum = hashlib.sha256(INSTALLER.encode()).hexdigest()
+    return re.sub(r"(?m)^miniforge_sha256=.*", f"miniforge_sha256={checksum}", text)
+
+
+@pytest.fixture(scope="module")
+def site(
+    engine: None,  # noqa: ARG001
+    generate: Callable[..., CopierProject],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    work = tmp_path_factory.mktemp("setup")
+    (work / "network").mkdir()
+    with company_network(work / "network") as company:
+        project = generate(
+            mirror="https://mirror.company.invalid",
+            proxy=f"http://{company.address}",
+            registry="registry.company.invalid/hub",
+            no_proxy=".lan",
+        )
+        key = Key.make(work / "key")
+        for codename, system in SYSTEMS.items():
+            make_repository(work / codename, key, DOCKER_PACKAGES, suite=codename)
+            company.put(f"{MIRROR}/linux/{system}", work / codename)
+            company.put(f"{MIRROR}/linux/{system}/gpg", key.public)
+        make_repository(work / "nvidia", key, NVIDIA_PACKAGES)
+        company.put(f"{NVIDIA}/stable/deb/amd64", work / "nvidia")
+        company.put(f"{NVIDIA}/gpgkey", key.public)
+        company.put(MINIFORGE, INSTALLER)
+        directory = work / "gpu01"
+        shutil.copytree(project.path, directory)
+        shutil.copy(directory / "host/setup.sh", directory / "host/genuine.sh")
+        script = directory / "host/setup.sh"
+        script.write_text(trusting(script.read_text(), key))
+        shutil.copy(company.certificate, directory / "certs")
+        for name, text in {"nvidia-smi": NVIDIA_SMI, "systemctl": SYSTEMCTL}.items():
+            tool = work / "bin" / name
+            tool.parent.mkdir(exist_ok=True)
+            tool.write_text(text)
+            tool.chmod(0o755)
+        make_package(directory, "docker.io", "20.10-1", {})
+        (directory / "no-pci").mkdir()
+        (directory / "pci/0000:01:00.0").mkdir(parents=True)
+        (directory / "pci/0000:01:00.0/vendor").write_text("0x10de\n")
+        second = Key.make(work / "second")
+        company.put(f"{MIRROR}/two/linux/ubuntu/gpg", key.public + second.public)
+        yield Site(directory, company, key, second)
+
+
+STATE = """find /etc /home /usr/local/share /var/lib/dpkg/status /var/log/systemctl -xdev -type f \
+    -exec sha256sum {} + | sort"""
+FIRST_RUN = f"""
+grep -q focal /etc/apt/sources.list || sed -i 's/ restricted universe//; /-updates /d' /etc/apt/sources.list
+host/setup.sh --check >/var/log/would; echo "check: $?"
+command -v dockerd; ls /etc/apt/sources.list.d
+useradd --create-home --uid 1000 ai 2>/dev/null || userdel -r ubuntu 2>/dev/null && useradd --create-home --uid 1000 ai 2>/dev/null
+set -e
+host/setup.sh
+{STATE} >/tmp/first
+echo 'SECOND RUN'
+host/setup.sh
+{STATE} | diff /tmp/first -
+host/setup.sh --check
+"""
+
+
+Become = Callable[[str], tuple[str, str]]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One Ubuntu and one Debian, and once before a release all of them."""
+    if "codename" in metafunc.fixturenames:
+        full = metafunc.config.getoption("--hypothesis-profile") == "full"
+        metafunc.parametrize("codename", SYSTEMS if full else ["noble", "bookworm"])
+
+
+@pytest.fixture(scope="module")
+def become_ready(site: Site) -> Iterator[Become]:
+    """Run setup.sh twice on a bare machine; return what it printed, and an image of the machine."""
+    made: dict[str, tuple[str, str]] = {}
+
+    def become(codename: str) -> tuple[str, str]:
+        if codename not in made:
+            name = f"e2e-setup-{codename}"
+            run("docker", "rm", "--force", name)
+            done = site.run(rootfs_image(codename), FIRST_RUN, name=name)
+            made[codename] = done.stdout, name
+            assert done.returncode == 0, done.stdout + done.stderr
+            output("docker", "commit", name, name)
+        return made[codename]
+
+    yield become
+    for _, name in made.values():
+        run("docker", "rm", "--force", name)
+        run("docker", "image", "rm", name)
+
+
+def test_a_bare_server_becomes_ready_and_a_second_run_changes_nothing(
+    site: Site, become_ready: Become, codename: str
+) -> None:
+    printed, image = become_ready(codename)
+    first, second = printed.split("SECOND RUN\n")
+    assert "check: 1\nsetup.sh: " in first  # nothing was there, and nothing has come
+    assert second == "setup.sh: nothing is left to do; host/doctor.sh tells more\n" * 2
+    look = """
+        cat /etc/apt/sources.list.d/docker.list /etc/apt/sources.list.d/nvidia-container-toolkit.list
+        cat /etc/systemd/system/docker.service.d/http-proxy.conf; jq -c . /etc/docker/daemon.json
+        cat /var/log/systemctl /home/ai/miniconda3/installed-by
+        stat -c %u:%g /home/ai/tensorflow_volume /home/ai/miniconda3
+        dpkg-query -Wf '${Package}\\n' docker-ce nvidia-container-toolkit"""
+    proxy = f"http://{site.company.address}"
+    assert site.run(image, look).stdout.splitlines() == [
+        f"deb [arch=amd64 signed-by=/etc/apt/keyrings/docker.asc] {MIRROR}/linux/{SYSTEMS[codename]} {codename} stable",
+        f"deb [arch=amd64 signed-by=/etc/apt/keyrings/nvidia-container-toolkit.asc] {NVIDIA}/stable/deb/amd64 /",
+        "[Service]",
+        f'Environment="HTTP_PROXY={proxy}" "HTTPS_PROXY={proxy}" "NO_PROXY=localhost,127.0.0.1,.lan"',
+        '{"registry-mirrors":["https://registry.company.invalid"],"runtimes":{"nvidia":{"path":"nvidia-container-runtime"}}}',
+        "daemon-reload",
+        "restart docker",
+        "1000",
+        "1000:1000",
+        "1000:1000",
+        "docker-ce",
+        "nvidia-container-toolkit",
+    ]
+
+
+def test_all_was_downloaded_through_the_proxy_by_the_companys_certificate(
+    site: Site, become_ready: Become
+) -> None:
+    become_ready("noble")
+    assert {f"{NVIDIA}/gpgkey", MINIFORGE, f"{NVIDIA}/stable/deb/amd64/InRelease"} <= set(
+        site.company.served
+    )
+    for name in ("mirror.company.invalid", "nvidia.github.io", "github.com"):
+        assert f"CONNECT {name}:443" in site.company.log
+
+
+NO_DOCKER = f"dpkg --purge --force-all {' '.join(DOCKER_PACKAGES)} >/dev/null; rm /etc/apt/sources.list.d/docker.list; "
+NO_TOOLKIT = f"dpkg --purge --force-all {' '.join(NVIDIA_PACKAGES)} >/dev/null; "
+NO_CONDA = "rm -r /home/ai/miniconda3; "
+COPY = "cp -r /gpu01 /tmp; cd /tmp/gpu01; "
+RUN = "host/setup.sh"
+OLD_DRIVER = "mkdir /tmp/bin; printf '#!/bin/sh\\necho 470.82.01\\n' >/tmp/bin/nvidia-smi; chmod +x /tmp/bin/*; PATH=/tmp/bin:$PATH "
+NO_SYSTEMD = "mkdir /tmp/bin; printf '#!/bin/sh\\nexit 1\\n' >/tmp/bin/systemctl; chmod +x /tmp/bin/*; PATH=/tmp/bin:$PATH "
+NO_LOCAL = "PATH=/usr/sbin:/usr/bin:/sbin:/bin "
+NO_PROXY_FILE = "rm /etc/systemd/system/docker.service.d/http-proxy.conf; "
+DRIVER_COMMAND = "sudo apt-get install ubuntu-drivers-common && sudo ubuntu-drivers install --gpgpu"
+
+# What is wrong with a machine that was ready, and the sentence that setup.sh ends with.
+FAILURES = {
+    "another system": ("sed -i s/^VERSION_ID=.*/VERSION_ID=26.04/ /etc/os-release; " + RUN, "this is {system}, and only Ubuntu 20.04, 22.04, 24.04 and Debian 12, 13 are known; install Docker and the NVIDIA Container Toolkit by hand, then run host/doctor.sh"),
+    "another machine": ("printf '#!/bin/sh\\necho arm64\\n' >/usr/bin/dpkg; " + RUN, "this machine is arm64, and TensorFlow's GPU images are for amd64; use another machine"),
+    "not root": (f"setpriv --reuid=1000 --clear-groups {RUN}", "only root can install; run: sudo host/setup.sh"),
+    "an old driver": (OLD_DRIVER + RUN, f"left to you: the NVIDIA driver is 470.82.01 and tf2.17.0 needs 525.60.13 or newer; run: {DRIVER_COMMAND}; then reboot"),
+    "no driver": (NO_LOCAL + RUN, f"left to you: no NVIDIA driver runs, and the containers need tf1.15.5 at least 410.48 tf2.17.0 at least 525.60.13; run: {DRIVER_COMMAND}; then reboot"),
+    "no GPU": (NO_LOCAL + RUN, "left to you: there is no NVIDIA GPU on the PCI bus; put one in, or pass one through to this virtual machine"),
+    "no certificate": (COPY + "echo CA >certs/bad.crt; " + RUN, "certs/bad.crt is no certificate in PEM form; export it anew, as Base64"),
+    "no proxy": (NO_TOOLKIT + COPY + "apt-get clean; sed -i 's#_proxy=http://[^ ]*#_proxy=http://127.0.0.1:9#g' host/setup.sh; " + RUN, "apt-get update fails; read its messages above, and compare the answer 'proxy' with your network"),
+    "no package": (NO_TOOLKIT + "printf 'Package: nvidia-container-toolkit\\nPin: version *\\nPin-Priority: -1\\n' >/etc/apt/preferences.d/no; " + RUN, f"apt-get could not install {' '.join(NVIDIA_PACKAGES)}; read its messages above"),
+    "no key": (NO_DOCKER + COPY + "sed -i 's#^docker_url=.*#&/nothing#' host/setup.sh; " + RUN, f"{MIRROR}/nothing/linux/ubuntu/gpg could not be downloaded; compare the answers 'proxy' and 'mirror' with your network, and put the company's CA into certs/"),
+    "another key": (NO_DOCKER + "host/genuine.sh", MIRROR + "/linux/ubuntu/gpg is not the key 9DC858229FC7DD38854AE2D88D81803C0EBFCD88 but {key}; somebody may be in between: do not go on before you know who"),
+    "a second key": (NO_DOCKER + COPY + "sed -i 's#^docker_url=.*#&/two#' host/setup.sh; " + RUN, MIRROR + "/two/linux/ubuntu/gpg is not the key {key} but {key} and {second}; somebody may be in between: do not go on before you know who"),
+    "Ubuntu's Docker": (NO_DOCKER + "dpkg -i /gpu01/docker.io_20.10-1_amd64.deb >/dev/null; " + RUN, "docker.io is here, but not Docker 20.10 with Compose 2.4 and buildx; install these two beside it, or run: sudo apt-get remove docker.io"),
+    "no JSON": ("echo '{,}' >/etc/docker/daemon.json; " + RUN, "/etc/docker/daemon.json is no JSON; repair it"),
+    "no runtime": ("echo '{\"registry-mirrors\": \"https://registry.company.invalid\",}' >/etc/docker/daemon.json; " + RUN, "nvidia-ctk could not change /etc/docker/daemon.json; it must be JSON: repair it"),
+    "no start": (NO_PROXY_FILE + NO_SYSTEMD + RUN, "Docker does not start; read: sudo journalctl --unit docker --lines 20"),
+    "people at work": (NO_PROXY_FILE + "echo 5f3c >/run/containers; " + RUN, "left to you: Docker has a new configuration, and containers run; when nobody works in them run: sudo systemctl daemon-reload && sudo systemctl restart docker"),
+    "no home": ("mv /home/ai /home/else; " + RUN, "/home/ai does not exist; make its user first: sudo useradd --create-home --uid 1000 --home-dir /home/ai ai"),
+    "another's projects": ("chown root /home/ai/tensorflow_volume; " + RUN, "/home/ai/tensorflow_volume belongs to root and not to 1000; run: sudo chown 1000:1000 /home/ai/tensorflow_volume"),
+    "half a conda": ("rm -r /home/ai/miniconda3/bin; " + RUN, "/home/ai/miniconda3 has files in it and no conda; move them away, or answer conda_path anew"),
+    "another Miniforge": (NO_CONDA + "host/genuine.sh", MINIFORGE + " does not have the checksum 376b160ed8130820db0ab0f3826ac1fc85923647f75c1b8231166e3d559ab768; somebody may be in between: do not go on before you know who"),
+    "a broken Miniforge": (NO_CONDA + COPY + "sed -i -e s#^miniforge_url=.*#miniforge_url=https://github.com/broken.sh# -e s/^miniforge_sha256=.*/miniforge_sha256={broken}/ host/setup.sh; " + RUN, "Miniforge could not be installed in /home/ai/miniconda3; read its messages above"),
+    "a folder without packages": (NO_TOOLKIT + "mkdir /tmp/folder; host/setup.sh --offline /tmp/folder", "/tmp/folder has no package nvidia-container-toolkit for {system}; make it on such a system: host/bundle.sh save"),
+    "a broken package": (NO_TOOLKIT + "mkdir -p /tmp/folder/packages-ubuntu-24.04; for p in " + " ".join(NVIDIA_PACKAGES) + "; do echo >/tmp/folder/packages-ubuntu-24.04/${p}_1.deb; done; host/setup.sh --offline /tmp/folder", "apt-get could not install " + " ".join(f"/tmp/folder/packages-ubuntu-24.04/{p}_1.deb" for p in NVIDIA_PACKAGES) + "; read its messages above"),
+    "a folder without Miniforge": (NO_CONDA + "mkdir /tmp/folder; host/setup.sh --offline /tmp/folder", f"/tmp/folder has no {MINIFORGE.rpartition('/')[2]}; make it anew: host/bundle.sh save"),
+    "nothing to fetch from": ("rm -r /etc/apt/sources.list.d; host/setup.sh --download /tmp/folder", "apt does not know Docker's and NVIDIA's packages; run before: sudo host/setup.sh"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_a_step_that_fails_ends_with_one_sentence_and_the_way_out(
+    site: Site, become_ready: Become, case: str
+) -> None:
+    _, image = become_ready("noble")
+    command, sentence = FAILURES[case]
+    broken = "exit 1\n"
+    site.company.put("https://github.com/broken.sh", broken)
+    words = {
+        "key": site.key.fingerprint,
+        "second": site.second.fingerprint,
+        "broken": hashlib.sha256(broken.encode()).hexdigest(),
+        "system": site.run(image, ". /etc/os-release; echo $PRETTY_NAME").stdout.strip(),
+    }
+    bus = site.directory / ("pci" if case == "no driver" else "no-pci")
+    command = command.replace("{broken}", words["broken"])
+    done = site.run(image, f"rm -f /etc/apt/sources.list; {command}",
+                    f"--volume={bus}:/sys/bus/pci/devices:ro")  # fmt: skip
+    last = (done.stdout + done.stderr).splitlines()[-1]
+    assert (done.returncode, last) == (1, f"setup.sh: {sentence.format(**words)}")
+
+
+def test_every_sentence_that_setup_can_end_with_has_its_case(site: Site) -> None:
+    script = (site.directory / "host/genuine.sh").read_text()
+    sentences = re.findall(r'\b(?:fail|leave) "(.+)"', script)
+    assert len(sentences) > 20
+    seen = "\n".join(sentence for _, sentence in FAILURES.values())
+    variable = r"\$\{.*?\}|\$\(.*?\)\)|\$\(.*?\)|\$\w+"
+    for sentence in set(sentences):
+        assert re.search(".+".join(map(re.escape, re.split(variable, sentence))), seen), sentence
+
+
+@pytest.mark.parametrize(("arguments", "status"), [("--help", 0), ("--chek", 2), ("--offline", 2)])
+def test_it_tells_how_it_is_called(site: Site, arguments: str, status: int) -> None:
+    done = run("bash", site.directory / "host/setup.sh", arguments)
+    assert (done.returncode, "Exits with 0" in done.stdout + done.stderr) == (status, True)
+
+
+def test_a_folder_fetched_on_one_machine_makes_another_ready_without_network(
+    site: Site, become_ready: Become, tmp_path: Path
+) -> None:
+    _, image = become_ready("noble")
+    folder = f"--volume={tmp_path}:/folder"
+    fetched = site.run(image, "rm -f /etc/apt/sources.list; host/setup.sh --download /folder",
+                       folder)  # fmt: skip
+    assert fetched.returncode == 0, fetched.stderr
+    # jq, for the answer registry, is of no use without a network
+    bare = (
+        "useradd -m -u 1000 ai || userdel -r ubuntu && useradd -m -u 1000 ai; mkdir /etc/docker; "
+    )
+    bare += "cp -r /gpu01 /tmp; cd /tmp/gpu01; sed -i /^....give_docker_the/d host/setup.sh; "
+    bare += "host/setup.sh --offline /folder && command -v dockerd nvidia-ctk && ls /home/ai/miniconda3/bin"
+    done = site.run(rootfs_image("noble"), bare, folder, "--network=none")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-3:] == ["/usr/bin/dockerd", "/usr/bin/nvidia-ctk", "conda"]
