@@ -40,7 +40,7 @@ def test_every_dependency_has_a_range_and_its_reason_in_the_readme() -> None:
         assert f"| `{name}` |" in readme, name
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/update.md", "docs/release.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/host.md", "docs/update.md", "docs/release.md"])
 def test_every_file_that_a_page_links_to_is_there(page: str) -> None:
     text = (ROOT / page).read_text()
     links = re.findall(r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", text)

@@ -130,6 +130,7 @@ def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
     expected.add("certs/.gitkeep")
     expected |= {"docker-compose.yml", "init_env1.sh", "init_env2.sh", "start.sh", "conda.sh"}
     expected |= {"environments/new.sh"}
+    expected |= {"host/setup.sh", "host/doctor.sh", "host/bundle.sh"}
     for version in project.answers["tf_versions"]:
         expected.add(f"{service_name(version)}/Dockerfile")
         expected.add(f".devcontainer/{service_name(version)}/devcontainer.json")

@@ -51,7 +51,15 @@ def official(version: str, **changes: Any) -> Base:
 @pytest.fixture(scope="session")
 def engine() -> None:
     """A Docker engine with Compose and buildx that hands out GPUs: see .ci/engine."""
-    for need in ("docker", "mmdebstrap", "dpkg-scanpackages", "ssh-keygen", "rsync", "openssl"):
+    for need in (
+        "docker",
+        "mmdebstrap",
+        "dpkg-scanpackages",
+        "ssh-keygen",
+        "rsync",
+        "openssl",
+        "gpg",
+    ):
         if not shutil.which(need):
             missing(f"{need} is not installed: run .ci/engine")
     for need in ("docker version", "docker compose version", "docker buildx version"):

@@ -14,7 +14,7 @@ import pytest
 
 from extensions import catalogue
 from tests.e2e.bases import NEEDS_NEWER
-from tests.e2e.conftest import UNLISTED
+from tests.e2e.conftest import RELEASES, UNLISTED
 from tests.e2e.support import PERSON, Directory, Laptop, Person, in_image, output, run
 
 ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "CUDA_VERSION", "NVIDIA_VISIBLE_DEVICES", "LANG")
@@ -237,3 +237,56 @@ def test_a_container_comes_back_with_the_same_host_key(host: Directory, laptop: 
     host.up()
     # the laptop would refuse another key: StrictHostKeyChecking
     assert laptop.shell("tf2.17.0", "hostname") == before == "e2e-gpu01-tf2.17.0\n"
+
+
+def doctor(host: Directory) -> list[str]:
+    """The lines of the doctor; on stand-ins for the GPU some fail."""
+    done = run(host.path / "host/doctor.sh")
+    assert (done.returncode, done.stderr) == (1, "")
+    return [" ".join(line.split()) for line in done.stdout.splitlines()]
+
+
+def test_the_doctor_finds_a_running_host_sound_but_for_what_is_stood_in(host: Directory) -> None:
+    lines = doctor(host)
+    for line in (
+        "ok toolkit Docker has NVIDIA's hook",
+        "ok paths all directories to mount are there",
+        f"ok user the containers run as {PERSON}:{PERSON}",
+        "ok ports every port is free or its container's",
+    ):
+        assert line in lines
+    assert [line for line in lines if line.startswith(f"ok hostkey only {PERSON} can read ")]
+    for version in host.answers["tf_versions"]:
+        container = [line for line in lines if f" tf{version} " in line]
+        assert container[0] == f"ok tf{version} is healthy"
+        assert container[1].startswith(f"fail tf{version} was started without a driver; ")
+        first, *_, last = catalogue.releases()[version].toolkit.libraries
+        assert container[2].startswith(f"fail tf{version} cannot load {first} ")
+        assert f" {last}, so its TensorFlow runs on the CPU; " in container[2]
+        assert container[3] == f"ok tf{version} holds every CUDA package"
+
+
+def test_the_doctor_loads_libraries_and_sees_a_hold_that_is_gone(host: Directory) -> None:
+    service = f"tf{RELEASES['jammy']}"
+    *others, cudnn = catalogue.releases()[RELEASES["jammy"]].toolkit.libraries
+
+    def as_root(script: str) -> None:
+        output(
+            "docker", "exec", "--user=0", "--privileged", host.image(service), "sh", "-ec", script
+        )
+
+    def said() -> list[str]:
+        return [line for line in doctor(host) if f" {service} " in line][2:]
+
+    as_root("mkdir -p /usr/local/cuda/lib64; cd /usr/local/cuda/lib64; echo text >" + cudnn)
+    as_root("cd /usr/local/cuda/lib64; for l in " + " ".join(others)
+            + "; do ln -s /lib/x86_64-linux-gnu/libm.so.6 $l; done; apt-mark unhold libcudnn8")  # fmt: skip
+    libraries, holds = said()
+    assert libraries.startswith(f"fail {service} cannot load {cudnn}, so its TensorFlow runs on ")
+    assert holds.startswith(f"fail {service} apt may move libcudnn8; ")
+    as_root(f"cd /usr/local/cuda/lib64; ln -sf /lib/x86_64-linux-gnu/libm.so.6 {cudnn}")
+    as_root("apt-mark hold libcudnn8")
+    assert said() == [
+        f"ok {service} loads every library that its TensorFlow opens for a GPU",
+        f"ok {service} holds every CUDA package",
+    ]
