@@ -15,6 +15,7 @@ from tests.support import ROOT, git
 
 IN_BOTH_LANGUAGES = {
     "docs/guide.md": "docs/zh/guide.md",
+    "docs/host.md": "docs/zh/host.md",
     "docs/known-problems.md": "docs/zh/known-problems.md",
 }
 PAGES = [ROOT / name for name in git(ROOT, "ls-files", "-co", "*.md", "**/*.md").split()]

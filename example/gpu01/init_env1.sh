@@ -45,6 +45,8 @@ cuda_families=(
     tensorrt
 )
 
+apt_options=()
+
 main() {
     trap tell_full_disk EXIT
     trust_certificates
@@ -61,14 +63,21 @@ main() {
 # Lists and archives stay in the build cache, not in the image.
 apt_get() {
     apt-get --yes --quiet -o Dir::State::Lists=/tmp/apt/lists -o Dir::Cache=/tmp/apt/cache \
-        -o APT::Sandbox::User=root "$@"
+        -o APT::Sandbox::User=root "${apt_options[@]}" "$@"
 }
 
+# apt needs them before it can install ca-certificates, where the image has none.
 trust_certificates() {
     if ! compgen -G '/tmp/certs/*.crt' >/dev/null; then return; fi
     packages+=(ca-certificates)
-    install -D --mode=644 --target-directory=/usr/local/share/ca-certificates /tmp/certs/*.crt
-    if command -v update-ca-certificates >/dev/null; then update-ca-certificates; fi
+    install -D --mode=644 --target-directory=/usr/local/share/ca-certificates/company \
+        /tmp/certs/*.crt
+    if command -v update-ca-certificates >/dev/null; then
+        update-ca-certificates
+    else
+        cat /tmp/certs/*.crt >/tmp/company.crt
+        apt_options+=(-o Acquire::https::CAInfo=/tmp/company.crt)
+    fi
 }
 
 # CUDA stays as the image has it, and the key of NVIDIA's lists was changed in 2022:
@@ -127,7 +136,7 @@ tell_full_disk() {
 leave_no_traces() {
     rm -f /etc/ssh/ssh_host_* /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache \
         /var/lib/dpkg/*-old /var/log/alternatives.log /var/log/dpkg.log
-    rm -rf /var/log/apt/*
+    rm -rf /var/log/apt/* /tmp/company.crt
 }
 
 main "$@"

@@ -11,7 +11,7 @@ gid=${CURRENT_UID#*:}
 main() {
     make_group
     make_user
-    use_mirror
+    configure_pip_and_conda
     set_up_shells
     install --mode=644 /tmp/sshd_config /etc/ssh/sshd_config
     install --mode=755 /tmp/start.sh /usr/local/bin/container-start
@@ -40,18 +40,21 @@ make_user() {
     install -d --owner="$uid" --group="$gid" /AI /run/container
 }
 
-use_mirror() {
-    cat >/etc/pip.conf <<'CONF'
-[global]
-index-url = https://mirrors.aliyun.com/pypi/simple
-CONF
-    mkdir -p /etc/conda
-    cat >/etc/conda/.condarc <<'CONF'
-channel_alias: https://mirrors.aliyun.com/anaconda/cloud
-default_channels:
-  - https://mirrors.aliyun.com/anaconda/pkgs/main
-  - https://mirrors.aliyun.com/anaconda/pkgs/r
-CONF
+# Both bring certificates of their own, which lack the company's.
+configure_pip_and_conda() {
+    local pip=() conda=()
+    pip+=('index-url = https://mirrors.aliyun.com/pypi/simple')
+    conda+=('channel_alias: https://mirrors.aliyun.com/anaconda/cloud' 'default_channels:')
+    conda+=('  - https://mirrors.aliyun.com/anaconda/pkgs/main' '  - https://mirrors.aliyun.com/anaconda/pkgs/r')
+    if [[ -d /usr/local/share/ca-certificates/company ]]; then
+        pip+=('cert = /etc/ssl/certs/ca-certificates.crt')
+        conda+=('ssl_verify: /etc/ssl/certs/ca-certificates.crt')
+    fi
+    if [[ -n ${pip[*]} ]]; then
+        install -d /etc/conda
+        printf '%s\n' '[global]' "${pip[@]}" >/etc/pip.conf
+        printf '%s\n' "${conda[@]}" >/etc/conda/.condarc
+    fi
 }
 
 # sshd starts shells without the environment of the container; container-start saves
@@ -68,7 +71,7 @@ PROFILE
     touch /etc/bash.bashrc
     {
         cat <<'BASHRC'
-if [ -n "${SSH_CONNECTION-}" ]; then . /etc/profile.d/00-container.sh; fi
+if [ -n "${SSH_CONNECTION-}${PS1-}" ]; then . /etc/profile.d/00-container.sh; fi
 if [ -z "${PS1-}" ]; then
     . /etc/profile.d/10-conda.sh
     return

@@ -5,6 +5,7 @@ set -euo pipefail
 main() {
     check_user
     check_mounts
+    trust_certificates
     save_environment
     make_host_key
     check_keys
@@ -37,6 +38,14 @@ check_mounts() {
     elif ! /home/ai/miniconda3/bin/python -V >/dev/null 2>&1; then
         say '/home/ai/miniconda3/bin/python does not run on this Ubuntu; here conda only activates environments'
     fi
+}
+
+# Programs of conda and node bring certificates of their own, which lack the company's.
+trust_certificates() {
+    local all=/etc/ssl/certs/ca-certificates.crt company=(/usr/local/share/ca-certificates/company/*.crt)
+    if [[ ! -e ${company[0]} ]]; then return; fi
+    export SSL_CERT_FILE=$all REQUESTS_CA_BUNDLE=$all CURL_CA_BUNDLE=$all
+    export GIT_SSL_CAINFO=$all NODE_EXTRA_CA_CERTS=$all
 }
 
 # What the image and Compose set, for the shells that read /etc/profile.d.

@@ -56,9 +56,7 @@ def made(
     stand_in: Callable[..., None],
 ) -> Directory:
     stand_in(official(VERSION, newer_candidates=False))
-    answers = arrive().answers(
-        host="e2e-bundle", tf_versions=[VERSION], packages=[], port_offset=13
-    )
+    answers = arrive().answers(host="e2e-bundle", tf_versions=[VERSION], packages=[], ssh=False)
     made = directory(**answers)
     (made.path / "host/setup.sh").write_text(FETCHED)
     return made
@@ -76,7 +74,6 @@ def test_what_save_wrote_starts_on_an_engine_that_has_nothing(
     started = run(*compose, "up", "-d", "--wait", env=other_engine)
     try:
         assert started.returncode == 0, started.stderr
-        # healthy is an sshd that answers: the wait would have failed
         user = output(*compose, "exec", "-T", SERVICE, "id", "-un", env=other_engine)
         assert user == "ai\n"
     finally:

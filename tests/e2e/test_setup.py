@@ -245,7 +245,7 @@ FAILURES = {
     "no driver": (NO_LOCAL + RUN, f"left to you: no NVIDIA driver runs, and the containers need tf1.15.5 at least 410.48 tf2.17.0 at least 525.60.13; run: {DRIVER_COMMAND}; then reboot"),
     "no GPU": (NO_LOCAL + RUN, "left to you: there is no NVIDIA GPU on the PCI bus; put one in, or pass one through to this virtual machine"),
     "no certificate": (COPY + "echo CA >certs/bad.crt; " + RUN, "certs/bad.crt is no certificate in PEM form; export it anew, as Base64"),
-    "no proxy": (NO_TOOLKIT + COPY + "apt-get clean; sed -i 's#_proxy=http://[^ ]*#_proxy=http://127.0.0.1:9#g' host/setup.sh; " + RUN, "apt-get update fails; read its messages above, and compare the answer 'proxy' with your network"),
+    "no proxy": (NO_TOOLKIT + COPY + "apt-get clean; echo 'Acquire::Retries 0;' >/etc/apt/apt.conf.d/once; sed -i 's#_proxy=http://[^ ]*#_proxy=http://127.0.0.1:9#g' host/setup.sh; " + RUN, "apt-get update fails; read its messages above, and compare the answer 'proxy' with your network"),
     "no package": (NO_TOOLKIT + "printf 'Package: nvidia-container-toolkit\\nPin: version *\\nPin-Priority: -1\\n' >/etc/apt/preferences.d/no; " + RUN, f"apt-get could not install {' '.join(NVIDIA_PACKAGES)}; read its messages above"),
     "no key": (NO_DOCKER + COPY + "sed -i 's#^docker_url=.*#&/nothing#' host/setup.sh; " + RUN, f"{MIRROR}/nothing/linux/ubuntu/gpg could not be downloaded; compare the answers 'proxy' and 'mirror' with your network, and put the company's CA into certs/"),
     "another key": (NO_DOCKER + "host/genuine.sh", MIRROR + "/linux/ubuntu/gpg is not the key 9DC858229FC7DD38854AE2D88D81803C0EBFCD88 but {key}; somebody may be in between: do not go on before you know who"),
