@@ -115,7 +115,7 @@ class Checkers:
     dockerfiles: set[str] = field(default_factory=set)
 
     def collect(self, folder: Path) -> None:
-        self.scripts |= {path.read_text() for path in folder.glob("*.sh")}
+        self.scripts |= {path.read_text() for path in folder.rglob("*.sh")}
         self.dockerfiles |= {path.read_text() for path in folder.glob("*/Dockerfile")}
 
     def run(self, folder: Path) -> None:
@@ -303,7 +303,7 @@ def assert_images_mean(folder: Path, answers: Mapping[str, Any]) -> None:
     script = folder / "init_env2.sh"
     assert bash(script, 'told "$user" "$uid" "$gid"') == [answers["user"], "4321", "4321"]
     if urls := mirrors.urls(answers["mirror"]):
-        assert f"\nindex-url = {urls.pip}\n" in script.read_text()
+        assert f"'index-url = {urls.pip}'" in script.read_text()
         assert f"#{urls.apt}\\1#g" in (folder / "init_env1.sh").read_text()
 
 
