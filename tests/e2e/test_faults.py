@@ -34,7 +34,7 @@ def made(
     directory: Callable[..., Directory],
 ) -> Iterator[Directory]:
     """A directory of one container, which each test leaves as it was."""
-    made = directory(**owner.answers(host="e2e-fault", tf_versions=[VERSION], port_offset=11))
+    made = directory(**owner.answers(host="e2e-fault", tf_versions=[VERSION], port_offset=21))
     made.up()
     yield made
     made.compose("down", "--timeout=1")

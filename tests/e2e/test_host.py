@@ -26,6 +26,8 @@ def test_it_gets_healthy_and_its_log_stays_quiet(host: Directory, service: str) 
     for line in host.log(service).splitlines():
         known = ("Server listening", "Accepted publickey", "Received disconnect", "Disconnected",
                  "==", "Starting session", "Close session")  # fmt: skip
+        if "bin/python does not run on this Ubuntu" in line:  # as in test_conda.py
+            continue
         assert not line or line.startswith(known), line
 
 

@@ -36,7 +36,7 @@ def generate_for(
     made = []
 
     def generate(**answers: Any) -> Directory:
-        ours = {"host": "e2e-new", "tf_versions": [RELEASES["jammy"]], "port_offset": 9}
+        ours = {"host": "e2e-new", "tf_versions": [RELEASES["jammy"]], "port_offset": 19}
         made.append(directory(**newcomer.answers(**{**ours, **answers})))
         return made[-1]
 
