@@ -1,15 +1,18 @@
-"""Run every benchmark, and print one Markdown table."""
+"""Run every benchmark, print one Markdown table, and draw the plot of the README."""
 
 from __future__ import annotations
 
-from bench import generate, images, load, rebuild, update
+from bench import generate, images, load, plot, rebuild, scale, sharing, start, update
 from bench.common import table
 
 
 def main() -> None:
     """Run every benchmark; a goal that is missed is marked, and no failure."""
-    parts = (generate, update, images, rebuild, load)
-    print(table([row for part in parts for row in part.measure()]))
+    rows = [row for part in (generate, update, scale, sharing) for row in part.measure()]
+    weighed = images.weigh()
+    plot.write(weighed)
+    rows += [*images.rows(weighed), *rebuild.measure(), *start.measure(), *load.measure()]
+    print(table(rows))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """What a container's image weighs on top of its base, beside the article's recipe.
 
-Both are built on the same stand-ins for TensorFlow's images: a real Ubuntu, and
-empty packages in CUDA's place. They are built twice, on an Ubuntu with the apt
-settings of Docker's Ubuntu images, which drop downloaded packages and compress
-lists, and on one without. Both install the article's packages; ours has rsync
-besides.
+All are built on the same stand-ins for TensorFlow's images: a real Ubuntu, and empty
+packages in CUDA's place. They are built twice, on an Ubuntu with the settings of
+Docker's Ubuntu images, which drop downloaded packages, compress lists and leave out
+manuals, and on one without. Ours is built with the article's packages (and rsync
+besides), and with none but what ssh needs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.common import ROOT, Row, at_most, clone_template, copy_command, run
 from extensions import catalogue
@@ -24,7 +25,7 @@ VERSIONS = ("1.15.5", "2.11.0", "2.17.0")
 """A TensorFlow release for each Ubuntu release of the official images."""
 
 REGISTRIES = {True: "bench.invalid", False: "bench-plain.invalid"}
-"""Where the stand-ins with and without Docker's apt settings are: names of no other image."""
+"""Where the stand-ins with and without Docker's settings are: names of no other image."""
 
 ANSWERS = {
     "host": "bench",
@@ -40,7 +41,8 @@ ANSWERS = {
 """The packages are the article's; the other answers hardly matter to an image."""
 
 ARTICLE = ROOT / "bench/article"
-GOAL = 1 / 5
+GOAL = 1 / 7
+GOAL_LEAN = 1 / 20
 GOAL_LAYERS = 2
 
 
@@ -61,20 +63,57 @@ class Image:
         return sum(self.layers) / 1e6
 
 
-def measure() -> list[Row]:
-    """Build both images of every version on both kinds of base, and weigh them."""
-    return [row for docker_apt in REGISTRIES for row in compare(docker_apt)]
+@dataclass(frozen=True)
+class Weighed:
+    """The three images on one base."""
+
+    codename: str
+    docker_apt: bool
+    """Whether the base has the settings of Docker's Ubuntu images."""
+    ours: Image
+    lean: Image
+    """Ours with `packages: []`."""
+    article: Image
 
 
-def compare(docker_apt: bool) -> list[Row]:
-    """Build both images of every version on one kind of base, and weigh them."""
-    ours, article = [], []
-    with generated(VERSIONS, docker_apt) as directory:
-        for version in VERSIONS:
-            run("docker", "compose", "build", "--quiet", f"tf{version}", cwd=directory)
-            ours.append(inspect(our_image(version), version, docker_apt))
-            build_article(version, docker_apt)
-            article.append(inspect(article_image(version), version, docker_apt))
+def weigh() -> list[Weighed]:
+    """Build the three images of every version on both kinds of base, and weigh them."""
+    return [weighed for docker_apt in REGISTRIES for weighed in _weigh(docker_apt)]
+
+
+def _weigh(docker_apt: bool) -> list[Weighed]:
+    found: dict[str, list[Image]] = {"ours": [], "lean": [], "article": []}
+    for kind, packages in (("lean", []), ("ours", ANSWERS["packages"])):
+        with generated(VERSIONS, docker_apt, packages=packages) as directory:
+            for version in VERSIONS:
+                run("docker", "compose", "build", "--quiet", f"tf{version}", cwd=directory)
+                found[kind].append(inspect(our_image(version), version, docker_apt))
+                if kind == "ours":
+                    build_article(version, docker_apt)
+                    found["article"].append(inspect(article_image(version), version, docker_apt))
+    return [
+        Weighed(catalogue.releases()[version].toolkit.codename, docker_apt, *images)
+        for version, *images in zip(VERSIONS, *found.values(), strict=True)
+    ]
+
+
+def rows(weighed: list[Weighed]) -> list[Row]:
+    """Return the comparisons of what was weighed."""
+    found = []
+    for on in weighed:
+        base = f"on top of a {on.codename} base"
+        base += "" if on.docker_apt else ", without Docker's settings"
+        article = f"{on.article.megabytes:.1f} MB: the article's recipe"
+        for what, image, goal in (
+            ("image", on.ours, GOAL),
+            ("image with `packages: []`", on.lean, GOAL_LEAN),
+        ):
+            ratio = image.megabytes / on.article.megabytes
+            megabytes = f"{image.megabytes:.1f} MB"
+            found.append(at_most(f"{what} {base}", megabytes, article, ratio, goal))
+    like_docker = [on for on in weighed if on.docker_apt]
+    ours, theirs = [on.ours for on in like_docker], [on.article for on in like_docker]
+    names = ", ".join(on.codename for on in like_docker)
 
     def each(images: list[Image], show: Callable[[Image], str]) -> str:
         return ", ".join(map(show, images))
@@ -85,34 +124,19 @@ def compare(docker_apt: bool) -> list[Row]:
     def held(image: Image) -> str:
         return f"{image.held} of {image.cuda}"
 
-    kind = "" if docker_apt else ", without Docker's apt settings"
-    codenames = [catalogue.releases()[version].toolkit.codename for version in VERSIONS]
-    names = ", ".join(codenames)
-    weights = [
-        at_most(
-            f"image on top of a {codename} base{kind}",
-            f"{mine.megabytes:.1f} MB",
-            f"{theirs.megabytes:.1f} MB: the article's recipe",
-            mine.megabytes / theirs.megabytes,
-            GOAL,
-        )
-        for codename, mine, theirs in zip(codenames, ours, article, strict=True)
-    ]
-    if not docker_apt:
-        return weights
     return [
-        *weights,
+        *found,
         Row(
             f"layers with content ({names})",
             each(ours, layers),
-            f"{each(article, layers)}: the article's recipe",
+            f"{each(theirs, layers)}: the article's recipe",
             goal=str(GOAL_LAYERS),
             met=all(len(image.layers) == GOAL_LAYERS for image in ours),
         ),
         Row(
             f"CUDA packages held ({names})",
             each(ours, held),
-            f"{each(article, held)}: the article's recipe",
+            f"{each(theirs, held)}: the article's recipe",
             goal="all",
             met=all(image.held == image.cuda for image in ours),
         ),
@@ -120,15 +144,15 @@ def compare(docker_apt: bool) -> list[Row]:
 
 
 @contextmanager
-def generated(versions: tuple[str, ...], docker_apt: bool = True) -> Iterator[Path]:
+def generated(versions: tuple[str, ...], docker_apt: bool = True, **answers: Any) -> Iterator[Path]:
     """Generate a directory on stand-in bases; remove it and its images in the end."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         work = Path(folder)
-        answers = work / "answers.yml"
+        file = work / "answers.yml"
         registry = REGISTRIES[docker_apt]
-        given = {**ANSWERS, "tf_versions": versions, "registry": registry}
-        answers.write_text(json.dumps(given), encoding="utf-8")
-        run(*copy_command(clone_template(work / "template"), answers, work / "bench"))
+        given = {**ANSWERS, "tf_versions": versions, "registry": registry, **answers}
+        file.write_text(json.dumps(given), encoding="utf-8")
+        run(*copy_command(clone_template(work / "template"), file, work / "bench"))
         try:
             for version in versions:
                 build_base(version, docker_apt)

@@ -1,51 +1,101 @@
-"""How long an image takes to build anew after a change, beside the whole build.
+"""Seconds and bytes that builds take, beside the article's recipe: the first, later, the next.
 
-apt's downloads are in the build cache in each case: what counts is the work.
+Both build on the same stand-ins. Ours begins with an empty apt cache of its own.
 """
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from time import perf_counter
 from uuid import uuid4
 
-from bench.common import Row, seconds
-from bench.images import generated, our_image, remove
+from bench.common import Row
+from bench.images import ANSWERS, ARTICLE, article_image, base_image, generated, our_image, remove
 
-VERSION = "2.17.0"
+FIRST, SECOND = "2.17.0", "2.16.2"
+"""Two releases on one Ubuntu."""
+
+_UNITS = {"B": 1e-6, "kB": 1e-3, "MB": 1.0}
+
+STEPS = (
+    "first image",
+    "after one more line in `init_env2.sh`",
+    "with nothing changed",
+    "second image on that Ubuntu",
+)
 
 
-def measure(repetitions: int = 3) -> list[Row]:
-    """Build an image in full, after a change of `init_env2.sh`, and after none, in turn."""
-    full, changed, unchanged = [], [], []
-    with generated((VERSION,)) as directory:
-        build(directory)
-        for _ in range(repetitions):
-            full.append(build(directory, "--no-cache"))
-            with (directory / "init_env2.sh").open("a") as script:
-                script.write(f"# {uuid4()}\n")  # as no earlier build had it
-            changed.append(build(directory))
-            unchanged.append(build(directory))
+@dataclass(frozen=True)
+class Build:
+    """What one build took."""
 
-    whole = median(full)
-    baseline = f"{whole:.1f} s: all of it, with `--no-cache`"
+    seconds: float
+    megabytes: float
+    """Fetched by apt, in 10^6 bytes."""
+
+
+def measure() -> list[Row]:
+    """Build two images of ours and of the article, and the first again after changes."""
+    with (
+        generated((FIRST, SECOND)) as directory,
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+    ):
+        article = Path(shutil.copytree(ARTICLE, folder, dirs_exist_ok=True))
+        for dockerfile in directory.glob("*/Dockerfile"):
+            cache = f"id=bench-{directory.parent.name}"
+            dockerfile.write_text(re.sub(r"id=apt-\w+", cache, dockerfile.read_text()))
+        ours = steps(directory, lambda version: build_ours(directory, version))
+        theirs = steps(article, lambda version: build_theirs(article, version))
+        remove(article_image(SECOND))
     return [
         Row(
-            f"rebuild {what}, median of {repetitions}",
-            f"{median(taken):.1f} s",
-            baseline,
-            median(taken) / whole,
+            f"build: {what}",
+            f"{mine.seconds:.1f} s, {mine.megabytes:.1f} MB fetched",
+            f"{his.seconds:.1f} s, {his.megabytes:.1f} MB fetched: the article's recipe",
+            mine.seconds / his.seconds,
         )
-        for what, taken in (
-            ("after one more line in `init_env2.sh`", changed),
-            ("with nothing changed", unchanged),
-        )
+        for what, mine, his in zip(STEPS, ours, theirs, strict=True)
     ]
 
 
-def build(directory: Path, *options: str) -> float:
-    """Build the image, and return how long it took."""
-    # or the image of before would stay behind without a name
-    remove(our_image(VERSION))
-    command = ("docker", "compose", "build", "--quiet", *options, f"tf{VERSION}")
-    return seconds(*command, cwd=directory)
+def steps(folder: Path, build: Callable[[str], Build]) -> list[Build]:
+    """Build what `STEPS` names."""
+    touch(folder / "init_env1.sh")
+    touch(folder / "init_env2.sh")
+    first = build(FIRST)
+    touch(folder / "init_env2.sh")
+    return [first, build(FIRST), build(FIRST), build(SECOND)]
+
+
+def touch(script: Path) -> None:
+    """Add a line to a script that no earlier build had."""
+    script.write_text(f"{script.read_text()}# {uuid4()}\n")
+
+
+def build_ours(directory: Path, version: str) -> Build:
+    """Build an image of ours."""
+    remove(our_image(version))  # or the image of before would stay behind without a name
+    return timed(directory, "docker", "compose", "--progress=plain", "build", f"tf{version}")
+
+
+def build_theirs(article: Path, version: str) -> Build:
+    """Build an image by the article's recipe."""
+    base = f"BASE={base_image(version, docker_apt=True)}"
+    user = f"CURRENT_UID={ANSWERS['uid']}:{ANSWERS['gid']}"
+    command = f"docker build --progress=plain --build-arg {base} --build-arg {user}".split()
+    return timed(article, *command, "--tag", article_image(version), ".")
+
+
+def timed(folder: Path, *command: str) -> Build:
+    """Run a build; return how long it took and what apt fetched."""
+    start = perf_counter()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    seconds = perf_counter() - start
+    fetched = re.findall(r" Fetched ([0-9.,]+) (B|kB|MB) in ", done.stdout + done.stderr)
+    return Build(seconds, sum(float(n.replace(",", "")) * _UNITS[unit] for n, unit in fetched))

@@ -28,12 +28,11 @@ def measure(repetitions: int = 9) -> list[Row]:
         projects = {name: project(work / name, t) for name, t in (("a", ours), ("b", plain))}
 
         taken: dict[str, list[float]] = {name: [] for name in projects}
-        command = [sys.executable, "-m", "copier", "update", "--trust", "--defaults"]
         for _ in range(repetitions):
             for name, path in projects.items():
                 target = work / "target"
                 shutil.copytree(path, target)
-                taken[name].append(seconds(*command, cwd=target))
+                taken[name].append(seconds(*update_command(), cwd=target))
                 assert "# Changed." in (target / ".env").read_text()
                 shutil.rmtree(target)
 
@@ -52,12 +51,22 @@ def measure(repetitions: int = 9) -> list[Row]:
 def project(path: Path, template: Path) -> Path:
     """Return a directory generated from the template's first release, which then has a second."""
     run(*copy_command(template, ANSWERS, path))
-    git = ["git", "-C", str(path), "-c", "user.name=bench", "-c", "user.email=bench@invalid"]
-    run(*git, "init", "--quiet")
-    run(*git, "add", "--all", "--force")
-    run(*git, "commit", "--quiet", "--message=Generated")
+    in_git(path)
     (env,) = (template / "template").glob(".env*")
     env.write_text(f"{env.read_text()}# Changed.\n")
     run("git", "-C", template, "add", "--all", "--force")
     release(template, "1.1.0")
     return path
+
+
+def in_git(path: Path) -> None:
+    """Commit a generated directory to a repository of its own."""
+    git = ["git", "-C", str(path), "-c", "user.name=bench", "-c", "user.email=bench@invalid"]
+    run(*git, "init", "--quiet")
+    run(*git, "add", "--all", "--force")
+    run(*git, "commit", "--quiet", "--message=Generated")
+
+
+def update_command() -> list[str]:
+    """Return the command that updates the directory it runs in."""
+    return [sys.executable, "-m", "copier", "update", "--trust", "--defaults"]

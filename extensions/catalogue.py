@@ -37,8 +37,6 @@ class Toolkit:
     """Ubuntu codename."""
     image: str
     """Newest sound official image of this toolkit."""
-    size_gb: int
-    """Disk that one image takes, in GB, rounded up."""
     driver: str
     """Oldest NVIDIA driver that suffices, by minor-version compatibility."""
     driver_toolkit: str
@@ -47,6 +45,10 @@ class Toolkit:
     """Shared libraries that its TensorFlow opens to use a GPU."""
     packages: Mapping[str, str | None]
     """CUDA apt packages of the image: name to pinned version, None where not pinned."""
+    gigabytes: float
+    """Size of one image of this toolkit, about, in 10^9 bytes as `docker images` counts."""
+    environment_gigabytes: float
+    """Size of the conda environment of one release of this toolkit, about; 0 where it has none."""
 
     @property
     def ubuntu(self) -> str:
@@ -158,14 +160,21 @@ def toolkits() -> dict[str, Toolkit]:
             cudnn=facts["cudnn"],
             codename=facts["ubuntu"],
             image=facts["image"],
-            size_gb=facts["size_gb"],
             driver=facts["driver"]["minimum"],
             driver_toolkit=facts["driver"]["toolkit"],
             libraries=tuple(load()["libraries"][facts["libraries"]]["opens"]),
             packages=facts["packages"],
+            gigabytes=facts["gigabytes"]["image"],
+            environment_gigabytes=facts["gigabytes"]["environment"],
         )
         for name, facts in load()["toolkits"].items()
     }
+
+
+@cache
+def newest_of_line(line: str) -> Toolkit:
+    """Return the newest toolkit of a CUDA line: its image serves all releases of the line."""
+    return [toolkit for toolkit in toolkits().values() if toolkit.line == line][-1]
 
 
 def _note(facts: Mapping[str, Any], base: str) -> str:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import yaml
 from packaging.version import Version
 
-from . import catalogue, holds, machine, mirrors, ports
+from . import catalogue, holds, machine, mirrors, ports, sharing
 
 Answers = Mapping[str, Any]
 
@@ -339,6 +339,13 @@ def _map(ledger: Mapping[str, int]) -> str:
     return "{" + ", ".join(f"{version}: {port}" for version, port in ledger.items()) + "}"
 
 
+def needed(answers: Answers) -> list[str]:
+    """Return the entries that the ledger of ports must have, oldest release first."""
+    versions = read_list(answers.get("tf_versions", []))
+    way = str(answers.get("containers", sharing.PER_VERSION))
+    return [group.name for group in sharing.groups(versions, way)]
+
+
 def _free(version: str, ledger: Mapping[Any, Any]) -> int:
     """Return a port for a version that no other entry of the ledger has."""
     others = {v: port for v, port in ports.read_ledger(ledger).items() if v != version}
@@ -358,7 +365,7 @@ def _completed(
 
 def _ports(answer: Any, answers: Answers, recorded: Mapping[str, int]) -> str:
     """Refuse a ledger that lacks a port, has one twice, or changes one that was given before."""
-    wanted = ports.allot(_chosen(answers), recorded, _number(answers.get("port_offset", 0)) or 0)
+    wanted = ports.allot(needed(answers), recorded, _number(answers.get("port_offset", 0)) or 0)
     try:
         ledger = read_yaml(answer)
     except yaml.YAMLError:
@@ -367,7 +374,7 @@ def _ports(answer: Any, answers: Answers, recorded: Mapping[str, int]) -> str:
         return f"{shown(answer)} is no map of version to port; write it as {_map(wanted)}"
     owners: dict[int, str] = {}
     for version, port in ledger.items():
-        if not re.fullmatch(r"[0-9]+\.[0-9]+([.-][0-9a-z.-]*)?", str(version)):
+        if not ports.NAME.fullmatch(str(version)):
             return f"{shown(version)} is no version; write it as in {_map(wanted)}"
         number = _number(port)
         if number is None or not ports.LOWEST <= number <= ports.HIGHEST:
@@ -528,6 +535,12 @@ def _boolean(answer: Any) -> str:
     return f"{shown(answer)} is neither yes nor no; answer true or false"
 
 
+def _containers(answer: Any) -> str:
+    if answer in sharing.WAYS:
+        return ""
+    return f"{shown(answer)} is no way to share containers; use {listed(sharing.WAYS, 'or')}"
+
+
 def _language(answer: Any) -> str:
     if answer in ("en", "zh"):
         return ""
@@ -542,6 +555,7 @@ _ALONE: dict[str, Callable[[Any], str]] = {
     "mirror": _mirror,
     "ssh": _boolean,
     "advanced": _boolean,
+    "containers": _containers,
     "user": _user,
     "sudo": _boolean,
     "port_offset": _port_offset,

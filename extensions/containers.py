@@ -11,7 +11,7 @@ from typing import Any
 
 from packaging.version import Version
 
-from . import catalogue, checks, holds, ports
+from . import catalogue, checks, holds, ports, sharing
 from .catalogue import Release, Toolkit
 
 EDITOR_GLIBC = Version("2.28")
@@ -34,7 +34,7 @@ class Container:
     """One service of the compose file."""
 
     name: str
-    """Name of the service and of its folder, such as ``tf1.15.5``."""
+    """Name of the service and of its folder, such as ``tf1.15.5`` or ``cuda11.2``."""
     image: str
     """Base image as it is pulled, with the answered registry and digest."""
     toolkit: Toolkit
@@ -48,17 +48,31 @@ class Container:
     """Its port as Compose publishes it, address included."""
     releases: tuple[Release, ...]
     """The TensorFlow releases that are used in it."""
-
-    @property
-    def environments(self) -> tuple[Release, ...]:
-        """The releases that are there as a conda environment only."""
-        return tuple(release for release in self.releases if not release.own_image)
+    environments: tuple[Release, ...]
+    """Those of them that are there only as a conda environment."""
+    shared: bool
+    """Whether it serves every release of a CUDA line, those not chosen too."""
 
     @property
     def aliases(self) -> tuple[Alias, ...]:
-        """Its ssh aliases: sessions of a release without image begin in its environment."""
-        environment = next((release.environment for release in self.environments), None)
-        return (Alias(self.name, environment),)
+        """Its ssh aliases, one for each release whichever containers share, and its own.
+
+        Sessions of a release that is there as an environment begin in it.
+        """
+        own = [Alias(self.name, None)] if self.shared else []
+        releases = [
+            Alias(
+                service_name(release.version),
+                release.environment if release in self.environments else None,
+            )
+            for release in self.releases
+        ]
+        return (*own, *releases)
+
+    @property
+    def image_only(self) -> bool:
+        """Whether its release comes as an image only, and so can share no container."""
+        return not any(release.requirement for release in self.releases)
 
     @property
     def runs_editors(self) -> bool:
@@ -67,18 +81,20 @@ class Container:
 
     @property
     def title(self) -> str:
-        """Such as ``TensorFlow 1.15.5``."""
-        versions = ", ".join(release.version for release in self.releases)
-        return f"TensorFlow {versions}" + (" as an environment" if self.environments else "")
+        """Such as ``TensorFlow 1.15.5``; of a shared container the same whatever is chosen."""
+        if self.shared:
+            return "TensorFlow as environments"
+        (release,) = self.releases
+        return f"TensorFlow {release.version}" + (" as an environment" if self.environments else "")
 
 
-def service_name(version: str) -> str:
-    """Return the name of a release's service and folder, such as ``tf1.15.5``.
+def service_name(name: str) -> str:
+    """Return the service and folder of a ledger entry, such as ``tf1.15.5`` or ``cuda11.2``.
 
     2.15.0.post1 becomes ``tf2.15.0-post1``: Compose takes ``a.b.c`` for something
     inside ``a.b`` and reports a cycle where both are services with a merge key.
     """
-    return "tf" + version.replace(".post", "-post")
+    return ("tf" if name[0].isdigit() else "") + name.replace(".post", "-post")
 
 
 def _pulled(image: str, answers: Mapping[str, Any]) -> str:
@@ -127,22 +143,24 @@ def too_old_for_editors(answers: Mapping[str, Any]) -> list[str]:
 
 
 def plan(answers: Mapping[str, Any]) -> list[Container]:
-    """Return one container per chosen release, oldest release first.
+    """Return the containers of the chosen releases, oldest release first.
 
     Args:
-        answers: All answers, checked. ``ports`` has an entry for every chosen release.
+        answers: All answers, checked. ``ports`` has an entry for every container.
     """
     ledger = ports.read_ledger(answers["ports"])
     return [
         Container(
-            name=service_name(release.version),
-            image=_pulled(release.image, answers),
-            toolkit=release.toolkit,
-            hold=tuple(holds.hold_list(release.toolkit.packages)),
-            python=catalogue.python_of(release.image),
-            port=ledger[release.version],
-            published=_published(answers["bind_address"], ledger[release.version]),
-            releases=(release,),
+            name=service_name(group.name),
+            image=_pulled(group.image, answers),
+            toolkit=group.toolkit,
+            hold=tuple(holds.hold_list(group.toolkit.packages)),
+            python=catalogue.python_of(group.image),
+            port=ledger[group.name],
+            published=_published(answers["bind_address"], ledger[group.name]),
+            releases=group.releases,
+            environments=group.environments,
+            shared=group.shared,
         )
-        for release in catalogue.chosen(checks.read_list(answers["tf_versions"]))
+        for group in sharing.groups(checks.read_list(answers["tf_versions"]), answers["containers"])
     ]

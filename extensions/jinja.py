@@ -33,7 +33,18 @@ def _sibling(name: str) -> ModuleType:
 
 
 if TYPE_CHECKING:
-    from . import catalogue, checks, containers, defaults, holds, machine, mirrors, ports, quoting
+    from . import (
+        catalogue,
+        checks,
+        containers,
+        defaults,
+        holds,
+        machine,
+        mirrors,
+        ports,
+        quoting,
+        sharing,
+    )
 else:
     catalogue = _sibling("catalogue")
     checks = _sibling("checks")
@@ -44,6 +55,7 @@ else:
     mirrors = _sibling("mirrors")
     ports = _sibling("ports")
     quoting = _sibling("quoting")
+    sharing = _sibling("sharing")
 
 
 def _recorded_ports(answers: Mapping[str, Any]) -> dict[str, int]:
@@ -58,10 +70,10 @@ def _recorded_ports(answers: Mapping[str, Any]) -> dict[str, int]:
 
 @pass_context
 def allot_ports(context: Context) -> dict[str, int]:
-    """Return the ledger of the answers with a port for every chosen version."""
+    """Return the ledger of the answers with a port for every container."""
     answers = context.get_all()
     return ports.allot(
-        [r.version for r in catalogue.chosen(checks.read_list(answers["tf_versions"]))],
+        checks.needed(answers),
         ports.read_ledger(answers.get("ports") or {}),
         int(answers.get("port_offset") or 0),
     )
@@ -146,6 +158,26 @@ def ssh_aliases(context: Context) -> list[str]:
     return containers.ssh_aliases(context.get_all())
 
 
+@pass_context
+def container_choices(context: Context) -> list[list[str]]:
+    """Return the ways of sharing containers, each with what it costs for the chosen versions."""
+    return sharing.choices(checks.read_list(context.get("tf_versions", [])))
+
+
+@pass_context
+def outlook(context: Context) -> str:
+    """Return in words what the chosen versions take on the host, and how they could take less."""
+    way = str(context.get("containers", sharing.PER_VERSION))
+    return sharing.outlook(checks.read_list(context.get("tf_versions", [])), way)
+
+
+@pass_context
+def costs(context: Context) -> list[sharing.Cost]:
+    """Return what the chosen versions take on the host, and would if they shared otherwise."""
+    versions = checks.read_list(context["tf_versions"])
+    return sharing.costs(versions, context["containers"])
+
+
 class Stack(Extension):
     """Functions and filters of copier.yml and of the template."""
 
@@ -154,12 +186,15 @@ class Stack(Extension):
         environment.globals.update(
             accepted=accepted,
             allot_ports=allot_ports,
+            container_choices=container_choices,
+            costs=costs,
             cuda_families=holds.FAMILIES,
             default=default,
             editor_paths=editor_paths,
             environments=environments,
             gpu_generations=machine.generations,
             mirror_urls=mirrors.urls,
+            outlook=outlook,
             plan=plan,
             refusal=refusal,
             ssh_aliases=ssh_aliases,

@@ -1,54 +1,67 @@
 """The allotment of ssh ports: readable, and for ever.
 
-TensorFlow M.m has port ``M mm 22`` (1.15 is 11522, 2.9 is 20922); a second
-release of the same minor takes the next free number. The ledger that records
-them only grows, so a version keeps its port however often it is removed and
-added again. All default ports stay below 32768, where Linux' ephemeral range
-begins (``net.ipv4.ip_local_port_range``).
+TensorFlow M.m has port ``M mm 22`` (1.15 is 11522, 2.9 is 20922), the shared
+container of CUDA MM.m has ``3 MM m 2`` (11.2 is 31122); a second release of the
+same minor takes the next free number. The ledger that records them only grows, so
+a container keeps its port however often it is removed and added again. All default
+ports stay below 32768, where Linux' ephemeral range begins
+(``net.ipv4.ip_local_port_range``).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 LOWEST, HIGHEST = 1024, 65535
 """Ports that a person may give: below the first, a port belongs to the system."""
 
-MAX_OFFSET = 9999
-"""Highest offset with which the default ports of 1.x and 2.x stay below 32768."""
+MAX_OFFSET = 999
+"""Highest offset with which the default ports stay below 32768, up to CUDA 17."""
 
 
 def read_ledger(answer: Any) -> dict[str, int]:
-    """Return the answer as version to port; entries that are none are left out."""
+    """Return the answer as name to port; entries that are none are left out."""
     if not isinstance(answer, Mapping):
         return {}
     return {
-        str(version): int(port)
-        for version, port in answer.items()
+        str(name): int(port)
+        for name, port in answer.items()
         if str(port).isascii() and str(port).isdigit()
     }
 
 
-def default_port(version: str, offset: int = 0) -> int:
-    """Return the port that the rule gives to the first release of a minor version."""
-    major, minor = version.split(".")[:2]
+NAME = re.compile(r"(cuda)?([0-9]+)\.([0-9]+)([.-][0-9a-z.-]+)?")
+"""An entry of the ledger: a TensorFlow version, or the CUDA of a shared container."""
+
+
+def default_port(name: str, offset: int = 0) -> int:
+    """Return the port that the rule gives to the first container of that name.
+
+    Args:
+        name: An entry of the ledger, as `NAME` has it.
+        offset: Added to the port.
+    """
+    cuda, major, minor, _ = NAME.fullmatch(name).groups()  # type: ignore[union-attr]
+    if cuda:
+        return 30000 + int(major) * 100 + int(minor) * 10 + 2 + offset
     return int(major) * 10000 + int(minor) * 100 + 22 + offset
 
 
-def allot(versions: Iterable[str], ledger: Mapping[str, int], offset: int = 0) -> dict[str, int]:
-    """Return the ledger with a port for every version.
+def allot(names: Iterable[str], ledger: Mapping[str, int], offset: int = 0) -> dict[str, int]:
+    """Return the ledger with a port for every container.
 
     Args:
-        versions: The versions that need a port.
-        ledger: Version to port, as allotted before. No entry is dropped or changed.
-        offset: Added to the default port of a version that is not in the ledger.
+        names: The containers that need a port, as `NAME` has them.
+        ledger: Name to port, as allotted before. No entry is dropped or changed.
+        offset: Added to the default port of a container that is not in the ledger.
     """
     allotted = dict(ledger)
-    for version in versions:
-        if version not in allotted:
-            port = default_port(version, offset)
+    for name in names:
+        if name not in allotted:
+            port = default_port(name, offset)
             while port in allotted.values():
                 port += 1
-            allotted[version] = port
+            allotted[name] = port
     return allotted

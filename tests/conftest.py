@@ -63,7 +63,7 @@ def generate(
 
     def copy(**answers: Any) -> CopierProject:
         data = {**article, **answers}
-        if "tf_versions" in answers and "ports" not in answers:
+        if not {"tf_versions", "containers"}.isdisjoint(answers) and "ports" not in answers:
             del data["ports"]
         return copier.copy(tmp_path_factory.mktemp("hosts") / data["host"], **data)
 

@@ -66,9 +66,15 @@ SCHEMA = record(
                     "cudnn": {"type": ["string", "null"]},
                     "ubuntu": {"enum": list(catalogue.UBUNTU)},
                     "image": IMAGE,
-                    "size_gb": {"type": "integer", "minimum": 1},
                     "driver": record({"minimum": DRIVER, "toolkit": DRIVER, "sources": SOURCES}),
                     "libraries": TEXT,
+                    "gigabytes": record(
+                        {
+                            "image": {"type": "number", "exclusiveMinimum": 0},
+                            "environment": {"type": "number", "minimum": 0},
+                            "sources": SOURCES,
+                        }
+                    ),
                     "packages": mapping({"type": ["string", "null"]}),
                     "sources": SOURCES,
                 },
@@ -121,7 +127,7 @@ def test_the_file_has_the_shape_that_the_code_reads() -> None:
 def test_every_source_named_is_explained_and_every_one_explained_is_named() -> None:
     kinds = ("gpus", "libraries", "toolkits", "constraints", "releases")
     records = [facts for kind in kinds for facts in FACTS[kind].values()]
-    records += [toolkit["driver"] for toolkit in FACTS["toolkits"].values()]
+    records += [t[part] for t in FACTS["toolkits"].values() for part in ("driver", "gigabytes")]
     assert {source for facts in records for source in facts["sources"]} == set(FACTS["sources"])
 
 
@@ -158,6 +164,18 @@ def test_the_libraries_of_a_toolkit_are_those_of_its_cuda_and_cudnn(
     assert f"libcublas.so.{major}" in "\n".join(toolkit.libraries)
     if toolkit.cudnn:
         assert f"libcudnn.so.{toolkit.cudnn.split('.')[0]}" in toolkit.libraries
+
+
+def test_a_line_needs_one_driver() -> None:
+    # else a release could be refused, or not, for what its shared container needs
+    assert len({(t.line, t.driver) for t in TOOLKITS.values()}) == len(
+        {t.line for t in TOOLKITS.values()}
+    )
+
+
+def test_only_a_toolkit_whose_releases_are_images_only_has_no_environment() -> None:
+    for release in RELEASES.values():
+        assert (release.toolkit.environment_gigabytes > 0) == (release.requirement is not None)
 
 
 def test_no_two_releases_have_the_same_image_of_their_own() -> None:

@@ -17,8 +17,8 @@ QUESTIONS = {name: facts for name, facts in CONFIG.items() if not name.startswit
 # An interface: people write these names into their --data files. The ledger of ports comes
 # last, since it follows from the answers before it.
 NAMES = """host tf_versions driver gpus uid gid host_home conda_path project_path mirror ssh
-    advanced user sudo port_offset bind_address gpu_devices packages registry digests proxy no_proxy
-    language ports""".split()
+    advanced containers user sudo port_offset bind_address gpu_devices packages registry digests
+    proxy no_proxy language ports""".split()
 
 SETTINGS = """_min_copier_version _subdirectory _jinja_extensions _envops _skip_if_exists
     _message_after_copy _message_after_update""".split()
@@ -44,9 +44,10 @@ def test_a_question_has_only_keys_that_copier_reads(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_question_is_one_sentence_and_is_checked_wherever_it_is_answered(name: str) -> None:
     question = QUESTIONS[name]
-    assert re.fullmatch(r"[A-Z][^?]*\?( \([^()]+\))?", question["help"])
+    without_values = re.sub(r"\{\{.*?\}\}", "...", question["help"])
+    assert re.fullmatch(r"[A-Z][^?]*\?( \([^()]+\))?", without_values)
     assert question["when"] == f"{{{{ accepted('{name}') }}}}"
-    chosen = question["type"] == "bool" or name == "language"
+    chosen = question["type"] == "bool" or name in ("containers", "language")
     assert question.get("validator") == (None if chosen else f"{{{{ refusal('{name}') }}}}")
 
 

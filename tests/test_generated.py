@@ -17,7 +17,7 @@ import pytest
 import yaml
 from pytest_copier.plugin import CopierProject
 
-from extensions import catalogue
+from extensions import catalogue, sharing
 from extensions.containers import service_name
 from tests.releases import ANSWERS_FILE
 from tests.support import missing
@@ -58,6 +58,13 @@ CASES: dict[str, dict[str, Any]] = {
         "project_path": "/data/李/{projects}, *new*",
     },
     "no release that pip has": {"tf_versions": ["2.17.0-nv25.02"], "driver": "", "gpus": []},
+    "shared containers": {
+        "containers": "per-cuda",
+        "tf_versions": ["1.15.5", "1.15.5-nv23.03", "2.5.0", "2.9.3", "2.17.0", "2.18.0"],
+        "gpus": [],
+        "driver": "",
+    },
+    "Chinese, shared": {"language": "zh", "containers": "per-cuda"},
     "Chinese": {"language": "zh"},
     "Chinese, no ssh": {"language": "zh", "ssh": False},
 }
@@ -117,6 +124,12 @@ def compose(project: CopierProject) -> dict[str, Any]:
     return understood
 
 
+def groups(project: CopierProject) -> dict[str, sharing.Group]:
+    """The containers that were asked for, by the name of their service."""
+    asked = sharing.groups(project.answers["tf_versions"], project.answers["containers"])
+    return {service_name(group.name): group for group in asked}
+
+
 def files(project: CopierProject) -> dict[str, str]:
     return {
         str(path.relative_to(project.path)): path.read_text(encoding="utf-8")
@@ -129,11 +142,11 @@ def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
     expected = {".copier-answers.yml", ".dockerignore", ".gitignore", ".env", "README.md"}
     expected.add("certs/.gitkeep")
     expected |= {"docker-compose.yml", "init_env1.sh", "init_env2.sh", "start.sh", "conda.sh"}
-    expected |= {"environments/new.sh"}
+    expected |= {"health.sh", "environments/new.sh"}
     expected |= {"host/setup.sh", "host/doctor.sh", "host/bundle.sh"}
+    for name in groups(project):
+        expected |= {f"{name}/Dockerfile", f".devcontainer/{name}/devcontainer.json"}
     for version in project.answers["tf_versions"]:
-        expected.add(f"{service_name(version)}/Dockerfile")
-        expected.add(f".devcontainer/{service_name(version)}/devcontainer.json")
         if catalogue.releases()[version].requirement:
             expected.add(f"environments/tf{version}.yml")
     if project.answers["ssh"]:
@@ -160,7 +173,7 @@ def test_shellcheck_finds_nothing(project: CopierProject) -> None:
 
 
 def test_hadolint_finds_nothing(project: CopierProject) -> None:
-    for dockerfile in project.path.glob("tf*/Dockerfile"):
+    for dockerfile in project.path.glob("*/Dockerfile"):
         run(tool("hadolint"), "--failure-threshold=warning", str(dockerfile), cwd=project.path)
 
 
@@ -191,15 +204,16 @@ def test_compose_mounts_what_was_answered(project: CopierProject, compose: dict[
         assert not any(mount["bind"].get("create_host_path") for mount in service["volumes"])
 
 
-def test_compose_starts_one_container_per_release_under_its_own_name(
+def test_compose_starts_every_container_under_its_own_name(
     project: CopierProject, compose: dict[str, Any]
 ) -> None:
     host = project.answers["host"]
     assert compose["name"] == host
-    assert set(compose["services"]) == {service_name(v) for v in project.answers["tf_versions"]}
+    assert set(compose["services"]) == set(groups(project))
     for name, service in compose["services"].items():
         assert service["container_name"] == service["hostname"] == f"{host}-{name}"
         assert service["build"]["dockerfile"] == f"{name}/Dockerfile"
+        assert service["build"]["labels"] == {"org.copier-tensorflow-host.host": host}
         assert list(service["networks"]) == ["ai-bridge"]
 
 
@@ -223,17 +237,15 @@ def test_compose_runs_as_the_person_with_no_privilege_unless_sudo(
 def test_compose_publishes_ssh_on_the_recorded_port_and_nothing_else(
     project: CopierProject, compose: dict[str, Any]
 ) -> None:
-    for version in project.answers["tf_versions"]:
-        service = compose["services"][service_name(version)]
+    for name, group in groups(project).items():
+        service = compose["services"][name]
         if not project.answers["ssh"]:
             assert "ports" not in service
-            assert service["healthcheck"]["test"][1] == "test"
             continue
         (published,) = service["ports"]
         assert published["host_ip"] == project.answers["bind_address"]
-        assert published["published"] == str(project.answers["ports"][version])
+        assert published["published"] == str(project.answers["ports"][group.name])
         assert published["target"] == 22
-        assert "banner" in service["healthcheck"]["test"][-1]
 
 
 def test_compose_reserves_the_gpus(project: CopierProject, compose: dict[str, Any]) -> None:
@@ -259,19 +271,18 @@ def test_a_proxy_reaches_builds_and_containers(
 
 def test_a_dockerfile_starts_from_the_pinned_official_image(project: CopierProject) -> None:
     registry = project.answers["registry"]
-    for version in project.answers["tf_versions"]:
-        release = catalogue.releases()[version]
-        image = release.image
+    for name, group in groups(project).items():
+        image = group.image
         if registry:
             image = f"{registry}/{image.removeprefix('nvcr.io/')}"
-        if digest := project.answers["digests"].get(release.image):
+        if digest := project.answers["digests"].get(group.image):
             image += f"@{digest}"
-        assert f"\nFROM {image}\n" in (project / f"{service_name(version)}/Dockerfile").read_text()
+        assert f"\nFROM {image}\n" in (project / f"{name}/Dockerfile").read_text()
 
 
 def test_a_dockerfile_runs_two_scripts_and_copies_nothing(project: CopierProject) -> None:
-    for version in project.answers["tf_versions"]:
-        text = (project / f"{service_name(version)}/Dockerfile").read_text()
+    for name in groups(project):
+        text = (project / f"{name}/Dockerfile").read_text()
         instructions = re.findall(r"^([A-Z]+) ", text, re.MULTILINE)
         assert instructions.count("RUN") == 2
         assert not {"COPY", "ADD"} & set(instructions)
@@ -294,12 +305,11 @@ def test_the_readme_tells_image_cuda_and_ssh_line_of_every_container(
     project: CopierProject,
 ) -> None:
     readme = (project / "README.md").read_text()
-    for version in project.answers["tf_versions"]:
-        release = catalogue.releases()[version]
-        row = next(li for li in readme.splitlines() if li.startswith(f"| {service_name(version)} "))
-        assert f" {release.toolkit.cuda} " in row
-        assert f"{release.image.removeprefix('nvcr.io/')}" in row
-        line = f"`ssh -p {project.answers['ports'][version]} {project.answers['user']}@"
+    for name, group in groups(project).items():
+        row = next(li for li in readme.splitlines() if li.startswith(f"| {name} "))
+        assert f" {group.toolkit.cuda} " in row
+        assert f"{group.image.removeprefix('nvcr.io/')}" in row
+        line = f"`ssh -p {project.answers['ports'][group.name]} {project.answers['user']}@"
         assert (line in row) == project.answers["ssh"]
 
 
@@ -319,8 +329,7 @@ def test_an_environment_has_exactly_its_release(project: CopierProject) -> None:
 def test_a_dev_container_opens_its_service_as_the_person_and_never_stops_it(
     project: CopierProject,
 ) -> None:
-    for version in project.answers["tf_versions"]:
-        service = service_name(version)
+    for service in groups(project):
         path = project.path / ".devcontainer" / service / "devcontainer.json"
         configuration = json.loads(path.read_text())
         jsonschema.validate(configuration, COMPOSE_DEV_CONTAINER)
@@ -332,18 +341,33 @@ def test_a_dev_container_opens_its_service_as_the_person_and_never_stops_it(
         assert configuration["overrideCommand"] is False
 
 
-def test_an_ssh_alias_begins_in_the_environment_where_the_release_has_no_image(
+def test_every_release_has_an_alias_that_leads_to_its_container_and_environment(
     project: CopierProject,
 ) -> None:
     if not project.answers["ssh"]:
         return
-    hosts = (project / "ssh_config").read_text().split("\nHost ")
-    for version in project.answers["tf_versions"]:
-        name = f"{project.answers['host']}-{service_name(version)}"
-        (block,) = [host for host in hosts[1:-1] if host.startswith(f"{name}\n")]
-        begins = f"SetEnv TENSORFLOW_ENVIRONMENT=tf{version}\n" in block
-        assert begins != catalogue.releases()[version].own_image
-        assert name in hosts[-1].splitlines()[0].split()
+    config = (project / "ssh_config").read_text()
+    for group in groups(project).values():
+        for release in group.releases:
+            alias = f"{project.answers['host']}-{service_name(release.version)}"
+            port = f"    Port {project.answers['ports'][group.name]}\n"
+            active = f"    SetEnv TENSORFLOW_ENVIRONMENT=tf{release.version}\n"
+            block = f"\nHost {alias}\n{port}" + active * (release in group.environments)
+            assert f"{block}\n" in config
+
+
+def test_the_readme_tells_every_release_where_it_is_and_the_disk_it_takes(
+    project: CopierProject,
+) -> None:
+    readme = (project / "README.md").read_text()
+    versions = project.answers["tf_versions"]
+    now = sharing.cost(versions, project.answers["containers"])
+    assert f"{now.gigabytes} GB" in readme
+    for version in versions:
+        assert f"\n| {version} | " in readme
+    shared = sharing.cost(versions, sharing.PER_CUDA)
+    if shared.images < now.images:
+        assert f"{shared.gigabytes} GB" in readme
 
 
 def test_recorded_answers_are_the_given_ones(case: str, project: CopierProject) -> None:

@@ -25,6 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from extensions import sharing
 from extensions.containers import service_name
 from tests.releases import NEWEST, Host, Repository, release, replace
 from tests.support import git
@@ -44,7 +45,7 @@ def template(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     target = tmp_path_factory.mktemp("later") / "template"
     git(copier_template, "clone", "--quiet", str(copier_template), str(target))
     replace("template/*.jinja", **{"# Packages of every": "# All packages of every"})(target)
-    replace("template/docker-compose.yml.jinja", **{"timeout: 10s": "timeout: 9s"})(target)
+    replace("template/docker-compose.yml.jinja", **{"timeout: 40s": "timeout: 39s"})(target)
     release(target, "100.0.0")
     with (target / "copier.yml").open("a") as questions:
         questions.write("\nshm_size:\n  type: str\n  default: 1gb\n")
@@ -70,10 +71,15 @@ class History(RuleBasedStateMachine):
         answers |= {"tf_versions": versions, "port_offset": offset}
         self.host: Host = repository.copy(self.template, answers)
         self.versions = set(versions)
+        self.way = sharing.PER_VERSION
         self.ports: dict[str, int] = {}
         self.release = NEWEST
         self.edits: dict[str, str] = {}
         self.answers: dict[str, Any] = {}
+
+    @property
+    def groups(self) -> list[sharing.Group]:
+        return sharing.groups(self.versions, self.way)
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
@@ -83,6 +89,11 @@ class History(RuleBasedStateMachine):
     def choose(self, versions: list[str]) -> None:
         self.host.answer(tf_versions=versions)
         self.versions = set(versions)
+
+    @rule(way=st.sampled_from(sharing.WAYS))
+    def share(self, way: str) -> None:
+        self.host.answer(containers=way)
+        self.way = way
 
     @rule(version=st.sampled_from(VERSIONS), port=st.integers(1024, 65535))
     def add_with_a_port_typed_over(self, version: str, port: int) -> None:
@@ -141,7 +152,7 @@ class History(RuleBasedStateMachine):
         recorded = self.host.answers["ports"]
         assert recorded.items() >= self.ports.items()
         assert len(set(recorded.values())) == len(recorded)
-        assert recorded.keys() >= self.versions
+        assert recorded.keys() >= {group.name for group in self.groups}
         self.ports = recorded
 
     @invariant()
@@ -161,14 +172,14 @@ class History(RuleBasedStateMachine):
     @invariant()
     def what_is_generated_is_what_was_chosen(self) -> None:
         compose = yaml.safe_load(self.host.read("docker-compose.yml"))
-        names = {service_name(version) for version in self.versions}
+        names = {service_name(group.name) for group in self.groups}
         assert set(compose["services"]) - {"own"} == names
-        assert {path.parent.name for path in self.host.path.glob("tf*/Dockerfile")} == names
+        assert {path.parent.name for path in self.host.path.glob("*/Dockerfile")} == names
         for script in self.host.path.glob("*.sh"):
             subprocess.run(["bash", "-n", str(script)], check=True)
-        for version in self.versions:
-            published = compose["services"][service_name(version)]["ports"]
-            assert published[0].endswith(f":{self.ports[version]}:22")
+        for group in self.groups:
+            published = compose["services"][service_name(group.name)]["ports"]
+            assert published[0].endswith(f":{self.ports[group.name]}:22")
 
 
 @pytest.fixture

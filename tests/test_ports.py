@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from extensions import catalogue, checks, ports
+from extensions import catalogue, checks, ports, sharing
 
 VERSIONS = list(catalogue.releases())
+SHARED = [group.name for group in sharing.groups(VERSIONS, sharing.PER_CUDA) if group.shared]
 
 
 @pytest.mark.parametrize(
     ("version", "port"),
-    [("1.15.5", 11522), ("2.9.3", 20922), ("2.15.0.post1", 21522), ("2.17.0-nv25.02", 21722)],
+    [
+        ("1.15.5", 11522),
+        ("2.9.3", 20922),
+        ("2.15.0.post1", 21522),
+        ("2.17.0-nv25.02", 21722),
+        ("cuda10.0", 31002),
+        ("cuda11.2", 31122),
+        ("cuda12.3", 31232),
+    ],
 )
 def test_a_default_port_reads_like_its_version(version: str, port: int) -> None:
     assert ports.allot([version], {}) == {version: port}
@@ -35,11 +46,15 @@ def test_an_offset_moves_only_ports_not_given_yet() -> None:
 
 
 def test_default_ports_lie_below_the_ephemeral_range() -> None:
-    assert max(ports.allot(VERSIONS, {}, offset=ports.MAX_OFFSET).values()) < 32768
+    names = [*VERSIONS, *SHARED, "cuda17.6"]
+    assert max(ports.allot(names, {}, offset=ports.MAX_OFFSET).values()) < 32768
+
+
+chosen = st.lists(st.sampled_from(VERSIONS), min_size=1, unique=True)
 
 
 class YearsOfAnswers(RuleBasedStateMachine):
-    """Any history of choosing, dropping, choosing again and typing over.
+    """Any history of choosing, dropping, choosing again, sharing or not, and typing over.
 
     Each step is one run of Copier: the ledger is allotted for the chosen versions as the
     question's default, typed over by the person, and recorded if it is not refused.
@@ -51,21 +66,24 @@ class YearsOfAnswers(RuleBasedStateMachine):
         self.before: dict[str, int] = {}
 
     @rule(
-        chosen=st.lists(st.sampled_from(VERSIONS), min_size=1, unique=True),
-        typed=st.dictionaries(st.sampled_from(VERSIONS), st.integers(1000, 66000), max_size=3),
+        chosen=chosen,
+        way=st.sampled_from(sharing.WAYS),
+        typed=st.dictionaries(
+            st.sampled_from(VERSIONS + SHARED), st.integers(1000, 66000), max_size=3
+        ),
         offset=st.integers(0, ports.MAX_OFFSET),
     )
-    def answer(self, chosen: list[str], typed: dict[str, int], offset: int) -> None:
-        answer = {**ports.allot(chosen, self.ledger, offset), **typed}
-        answers = {"tf_versions": chosen, "port_offset": offset, "ports": answer}
-        if not checks.refusal("ports", answers, self.ledger):
+    def answer(self, chosen: list[str], way: str, typed: dict[str, int], offset: int) -> None:
+        answers = {"tf_versions": chosen, "containers": way, "port_offset": offset}
+        answer = {**ports.allot(checks.needed(answers), self.ledger, offset), **typed}
+        if not checks.refusal("ports", {**answers, "ports": answer}, self.ledger):
             self.before, self.ledger = self.ledger, ports.read_ledger(answer)
-            assert set(chosen) <= set(self.ledger)
+            assert set(checks.needed(answers)) <= set(self.ledger)
 
-    @rule(chosen=st.lists(st.sampled_from(VERSIONS), min_size=1, unique=True))
-    def accept_the_default(self, chosen: list[str]) -> None:
-        answer = ports.allot(chosen, self.ledger)
-        answers = {"tf_versions": chosen, "ports": answer}
+    @rule(chosen=chosen, way=st.sampled_from(sharing.WAYS))
+    def accept_the_default(self, chosen: list[str], way: str) -> None:
+        answers: dict[str, Any] = {"tf_versions": chosen, "containers": way}
+        answer = answers["ports"] = ports.allot(checks.needed(answers), self.ledger)
         assert not checks.refusal("ports", answers, self.ledger)
         self.before, self.ledger = self.ledger, answer
 

@@ -31,6 +31,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "mirror": ("alyun", "'alyun' is no mirror that we know"),
     "ssh": ("maybe", "'maybe' is neither yes nor no"),
     "advanced": ("maybe", "'maybe' is neither yes nor no"),
+    "containers": ("per-line", "'per-line' is no way to share containers; use per-version or"),
     "user": ("root", "'root' is a system account"),
     "sudo": ("maybe", "'maybe' is neither yes nor no"),
     "port_offset": (-1, "'-1' is no offset"),

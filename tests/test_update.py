@@ -182,6 +182,59 @@ def test_another_answer_changes_only_the_files_it_is_in(
     assert host.answers.items() >= answers.items()
 
 
+# --- shared containers -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sharing(repository: Repository, copier_template: Path, article: dict[str, Any]) -> Host:
+    """A host of two CUDA lines with a shared container each."""
+    given = {**article, "containers": "per-cuda", "tf_versions": ["2.9.3", "2.17.0"]}
+    del given["ports"]
+    return repository.copy(copier_template, given)
+
+
+def test_a_release_that_joins_a_shared_container_changes_no_byte_that_is_built_or_started(
+    sharing: Host,
+) -> None:
+    before = sharing.files()
+    sharing.answer(tf_versions=["2.5.0", "2.9.3", "2.17.0", "2.18.0"])
+    after = sharing.files()
+    new = {"environments/tf2.5.0.yml", "environments/tf2.18.0.yml"}
+    assert set(after) - set(before) == new
+    assert {name for name in before if before[name] != after[name]} <= {
+        ANSWERS_FILE,
+        "README.md",
+        "environments/new.sh",
+        "ssh_config",
+    }
+    assert sharing.answers["ports"] == {"cuda11.2": 31122, "cuda12.3": 31232}
+
+
+def test_a_release_of_another_line_adds_one_service(sharing: Host) -> None:
+    services = blocks(sharing)
+    sharing.answer(tf_versions=["1.15.5", "2.9.3", "2.17.0"])
+    added = dict(blocks(sharing).items() - services.items())
+    assert set(added) == {"cuda10.0"}
+    assert services.items() < blocks(sharing).items()
+    assert '    ports: ["0.0.0.0:31002:22"]\n' in added["cuda10.0"]
+
+
+def test_sharing_and_not_sharing_keeps_every_port_and_comes_back_to_every_byte(
+    host: Host,
+) -> None:
+    before = host.files()
+    host.answer(containers="per-cuda")
+    assert set(blocks(host)) == {"cuda10.0", "cuda12.3"}
+    assert not list(host.path.glob("tf*/Dockerfile"))
+    shared = {"cuda10.0": 31002, "cuda12.3": 31232}
+    assert host.answers["ports"] == {"1.15.5": 10022, "2.17.0": 20022, **shared}
+    host.answer(containers="per-version")
+    after = host.files()
+    del before[ANSWERS_FILE], after[ANSWERS_FILE]
+    assert after == before
+    assert host.answers["ports"] == {"1.15.5": 10022, "2.17.0": 20022, **shared}
+
+
 # --- releases of the template -----------------------------------------------------------------
 
 

@@ -74,6 +74,14 @@ BASHRC_GUARDED = f"""[ -z "$PS1" ] && return
 ldconfig
 """
 
+# Ubuntu's images from 18.04 on are minimized: https://wiki.ubuntu.com/Minimal
+MINIMIZED = """path-exclude=/usr/share/man/*
+path-exclude=/usr/share/locale/*/LC_MESSAGES/*.mo
+path-exclude=/usr/share/doc/*
+path-include=/usr/share/doc/*/copyright
+path-include=/usr/share/doc/*/changelog.Debian.*
+"""
+
 # What NVIDIA's larger images put before the command.
 NVIDIA_ENTRYPOINT = """#!/bin/bash
 echo "=========="
@@ -109,7 +117,8 @@ class Base:
     """Text of /etc/bash.bashrc. None: TensorFlow's of that time; empty: Ubuntu's own."""
 
     docker_apt: bool = True
-    """Whether apt is set as in Ubuntu's image: no downloaded package kept, lists compressed."""
+    """Whether apt and dpkg are set as in Ubuntu's image: no downloaded package kept, lists
+    compressed, no manuals."""
 
     nvidia_lists: bool = True
     """Whether apt has NVIDIA's repositories among its sources."""
@@ -369,6 +378,8 @@ def _files(base: Base) -> dict[str, str]:
             f'APT::Update::Post-Invoke {{ "{clean}"; }};\n'
             'Dir::Cache::pkgcache "";\nDir::Cache::srcpkgcache "";\n'
         )
+        if base.codename != "xenial":
+            files["etc/dpkg/dpkg.cfg.d/excludes"] = MINIMIZED
     if base.nvidia_lists:
         files.update(
             {

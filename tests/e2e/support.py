@@ -50,9 +50,9 @@ class Directory:
         done = self.compose("up", "-d", "--build", "--wait")
         assert done.returncode == 0, done.stderr + self.compose("logs", "--no-color").stdout
 
-    def build(self) -> str:
+    def build(self, *options: str) -> str:
         """Build all images; return the whole log."""
-        done = self.compose("--progress=plain", "build")
+        done = self.compose("--progress=plain", "build", *options)
         assert done.returncode == 0, done.stderr
         return done.stdout + done.stderr
 

@@ -7,6 +7,8 @@ import json
 import os
 import socket
 import subprocess
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shlex import quote
 
@@ -18,6 +20,9 @@ from tests.e2e.conftest import RELEASES, UNLISTED
 from tests.e2e.support import PERSON, Directory, Laptop, Person, in_image, output, run
 
 ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "CUDA_VERSION", "NVIDIA_VISIBLE_DEVICES", "LANG")
+QUIET = timedelta(seconds=29)
+"""A health check of a container that is ready takes longer: it waits half a minute first."""
+
 PRINT_ENVIRONMENT = f"printenv {' '.join(ENVIRONMENT)}"
 
 
@@ -29,6 +34,26 @@ def test_it_gets_healthy_and_its_log_stays_quiet(host: Directory, service: str) 
         if "bin/python does not run on this Ubuntu" in line:  # as in test_conda.py
             continue
         assert not line or line.startswith(known), line
+
+
+def test_it_is_checked_at_once_when_it_starts_and_twice_a_minute_from_then_on(
+    host: Directory, service: str
+) -> None:
+    started = datetime.fromisoformat(host.container(service)["State"]["StartedAt"])
+    while datetime.now(UTC) - started < timedelta(seconds=45):
+        time.sleep(1)
+    log = checks(host, service)
+    quick = [check for check in log if check[1] - check[0] < QUIET]
+    assert len(quick) < len(log)
+    assert log[: len(quick)] == quick
+    if len(log) < 5:  # Docker remembers five
+        assert quick[-1][1] - started < timedelta(seconds=10)
+
+
+def checks(host: Directory, service: str) -> list[tuple[datetime, datetime]]:
+    """Return beginning and end of the health checks that Docker remembers."""
+    log = host.container(service)["State"]["Health"]["Log"]
+    return [(datetime.fromisoformat(c["Start"]), datetime.fromisoformat(c["End"])) for c in log]
 
 
 def test_ssh_runs_a_command_as_the_person(laptop: Laptop, service: str) -> None:

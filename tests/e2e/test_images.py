@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import http.server
 import ipaddress
+import re
+import subprocess
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -122,6 +126,59 @@ def test_the_person_exists_whoever_was_there_before(
     assert entry.endswith(":/AI:/bin/bash")
     assert (accounts, owner) == ("1", f"{uid}:{gid}")
     assert int(log) < 1000  # the login logs did not grow with the UID
+
+
+def test_the_second_image_on_an_ubuntu_fetches_nothing_again(build_on: BuildOn) -> None:
+    bases = [official(v, packages={}, newer_candidates=False) for v in ("1.15.5", "2.3.4")]
+    made = [build_on(base, packages=["net-tools"], ssh=False) for base in bases]
+    (made[0].path / "Forget").write_text(
+        f"FROM {made[0].answers['registry']}/{bases[0].tag}\n"
+        "RUN --mount=type=cache,id=apt-bionic,target=/tmp/apt"
+        f" rm -f /tmp/apt/cache/archives/net-tools_* # {uuid4()}\n"
+    )
+    output("docker", "build", "--file", made[0].path / "Forget", made[0].path)
+    logs = [built_anew(host) for host in made]
+    fetched = [re.search(r"Need to get (.*?) of archives", log) for log in logs]
+    assert re.match(r"[1-9]", fetched[0][1])  # type: ignore[index]
+    assert re.match(r"0 B/", fetched[1][1])  # type: ignore[index]
+    assert {line.split()[-3] for line in logs[1].splitlines() if " Get:" in line} <= {"InRelease"}
+
+
+def test_two_builds_have_the_same_files_with_the_same_content(build_on: BuildOn) -> None:
+    made = build_on(official(VERSION), packages=[])
+    contents = []
+    for _ in range(2):
+        built_anew(made)
+        contents.append(content(made.image(service(made))))
+    assert contents[0] == contents[1]
+    shadow = in_image(made.image(service(made)), "cat /etc/shadow")
+    assert not re.search(r"^[^:]*:[^:]*:[0-9]", shadow, re.MULTILINE)  # the day of the build
+
+
+def built_anew(made: Directory) -> str:
+    """Build without results of earlier builds, but with apt's cache; return the log.
+
+    Docker 20.10 takes `--no-cache` to mean that cache as well.
+    """
+    script = made.path / "init_env1.sh"
+    script.write_text(f"{script.read_text()}# {uuid4()}\n")
+    return made.build()
+
+
+def content(image: str) -> dict[str, tuple[Any, ...]]:
+    """Return kind, rights, owner and content of every file of an image."""
+    container = output("docker", "create", image).strip()
+    found = {}
+    with (
+        subprocess.Popen(["docker", "export", container], stdout=subprocess.PIPE) as export,
+        tarfile.open(fileobj=export.stdout, mode="r|") as archive,
+    ):
+        for member in archive:
+            file = archive.extractfile(member) if member.isreg() else None
+            digest = hashlib.sha256(file.read()).hexdigest() if file else member.linkname
+            found[member.name] = (member.type, member.mode, member.uid, member.gid, digest)
+    output("docker", "rm", container)
+    return found
 
 
 @pytest.fixture

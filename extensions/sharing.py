@@ -1,0 +1,129 @@
+"""Which releases share a container, and what each way of sharing costs in disk.
+
+With ``per-version`` every release has its own. With ``per-cuda`` all releases of one
+CUDA line are conda environments in one container, on the newest sound image of the
+line. The catalogue decides that image and the order, so neither depends on what is
+chosen. A release that comes as an image only has its own container in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from . import catalogue
+from .catalogue import Release, Toolkit
+
+PER_VERSION, PER_CUDA = WAYS = ("per-version", "per-cuda")
+"""The answers to the question ``containers``."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The releases of one container."""
+
+    name: str
+    """Its entry in the ledger of ports: a version, or such as ``cuda11.2``."""
+    toolkit: Toolkit
+    image: str
+    """Official image that it is built on."""
+    releases: tuple[Release, ...]
+    environments: tuple[Release, ...]
+    """Those of its releases that are there only as a conda environment."""
+    shared: bool
+    """Whether other releases of its CUDA line would join it."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a choice of releases takes on the host."""
+
+    way: str
+    """How they share: one of `WAYS`."""
+    containers: int
+    images: int
+    """Official images, each counted once."""
+    gigabytes: int
+    """Of the images, about."""
+    environments: int
+    """Releases that need a conda environment."""
+    environment_gigabytes: int
+    """Of the environments, about."""
+
+
+def group_name(release: Release, way: str) -> str:
+    """Return the name of the group that a release belongs to."""
+    shares = way == PER_CUDA and release.requirement is not None
+    return f"cuda{release.toolkit.line}" if shares else release.version
+
+
+def groups(versions: Collection[str], way: str) -> list[Group]:
+    """Return the groups of the given versions in the catalogue's order.
+
+    Args:
+        versions: TensorFlow versions; unknown ones are left out.
+        way: One of `WAYS`.
+    """
+    members: dict[str, list[Release]] = {}
+    for version, release in catalogue.releases().items():
+        group = members.setdefault(group_name(release, way), [])
+        if version in versions:
+            group.append(release)
+    return [_group(name, releases) for name, releases in members.items() if releases]
+
+
+def _group(name: str, releases: list[Release]) -> Group:
+    first, members = releases[0], tuple(releases)
+    if name == first.version:
+        environments = () if first.own_image else members
+        return Group(name, first.toolkit, first.image, members, environments, shared=False)
+    toolkit = catalogue.newest_of_line(first.toolkit.line)
+    return Group(name, toolkit, toolkit.image, members, members, shared=True)
+
+
+def cost(versions: Collection[str], way: str) -> Cost:
+    """Return what the given versions take on the host when they share in that way."""
+    made = groups(versions, way)
+    images = {group.image: group.toolkit.gigabytes for group in made}
+    environments = [release for group in made for release in group.environments]
+    return Cost(
+        way=way,
+        containers=len(made),
+        images=len(images),
+        gigabytes=round(sum(images.values())),
+        environments=len(environments),
+        environment_gigabytes=round(sum(r.toolkit.environment_gigabytes for r in environments)),
+    )
+
+
+def costs(versions: Collection[str], way: str) -> list[Cost]:
+    """Return the cost of a way of sharing, and that of the other where it has other images."""
+    (other,) = (cost(versions, candidate) for candidate in WAYS if candidate != way)
+    now = cost(versions, way)
+    return [now, other] if other.images != now.images else [now]
+
+
+def choices(versions: Collection[str]) -> list[list[str]]:
+    """Return label and answer of every way of sharing, with its cost."""
+    return [[summary(cost(versions, way)), way] for way in WAYS]
+
+
+def outlook(versions: Collection[str], way: str) -> str:
+    """Return in words what a way of sharing costs, and what the other would, if that differs."""
+    return "; ".join(summary(cost) for cost in costs(versions, way))
+
+
+def summary(cost: Cost) -> str:
+    """Return a cost in words, such as ``per-version: 2 containers, 2 images of about 10 GB``."""
+    words = [
+        _counted(cost.containers, "container"),
+        f"{_counted(cost.images, 'image')} of about {cost.gigabytes} GB",
+    ]
+    if cost.environments:
+        environments = _counted(cost.environments, "environment")
+        words.append(f"{environments} of about {cost.environment_gigabytes} GB")
+    return f"{cost.way}: {', '.join(words)}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

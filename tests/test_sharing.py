@@ -1,0 +1,131 @@
+"""Who shares a container, and what that saves, follows from the catalogue alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extensions import catalogue, sharing
+from extensions.sharing import PER_CUDA, PER_VERSION
+
+RELEASES = catalogue.releases()
+EVERY_GROUP = {group.name: group for group in sharing.groups(RELEASES, PER_CUDA)}
+
+chosen = st.sets(st.sampled_from(list(RELEASES)), min_size=1)
+
+
+@given(versions=chosen, way=st.sampled_from(sharing.WAYS))
+def test_every_chosen_release_is_in_one_container_and_no_other_is(
+    versions: set[str], way: str
+) -> None:
+    placed = [r.version for group in sharing.groups(versions, way) for r in group.releases]
+    assert sorted(placed) == sorted(versions)
+
+
+@given(versions=chosen, more=chosen)
+def test_a_release_that_joins_moves_no_container_and_changes_no_image(
+    versions: set[str], more: set[str]
+) -> None:
+    before = [(g.name, g.image) for g in sharing.groups(versions, PER_CUDA)]
+    after = [(g.name, g.image) for g in sharing.groups(versions | more, PER_CUDA)]
+    assert [group for group in after if group in before] == before
+
+
+def test_a_shared_container_is_on_the_newest_sound_image_of_its_line() -> None:
+    assert {name: group.image.rpartition(":")[2] for name, group in EVERY_GROUP.items()} == {
+        "cuda10.0": "1.15.5-gpu",
+        "1.15.5-nv22.12": "22.12-tf1-py3",
+        "1.15.5-nv23.03": "23.03-tf1-py3",
+        "cuda10.1": "2.3.4-gpu",
+        "cuda11.0": "2.4.3-gpu",
+        "cuda11.2": "2.11.0-gpu",
+        "cuda11.8": "2.14.0-gpu",
+        "cuda12.3": "2.17.0-gpu",
+        "2.17.0-nv25.02": "25.02-tf2-py3",
+    }
+
+
+def test_all_of_a_shared_container_are_environments_and_what_is_an_image_only_is_alone() -> None:
+    for group in EVERY_GROUP.values():
+        if group.shared:
+            assert group.environments == group.releases
+            assert all(release.requirement for release in group.releases)
+        else:
+            (alone,) = group.releases
+            assert alone.requirement is None
+
+
+def test_sharing_the_whole_catalogue_saves_three_fifths_of_the_gigabytes() -> None:
+    alone, shared = (sharing.cost(RELEASES, way) for way in (PER_VERSION, PER_CUDA))
+    assert alone.containers == len(RELEASES)
+    assert shared.containers == shared.images == len(EVERY_GROUP)
+    assert shared.gigabytes <= 0.4 * alone.gigabytes
+
+
+def test_containers_on_one_image_count_it_once() -> None:
+    both = sharing.cost(["2.17.0", "2.17.1"], PER_VERSION)
+    assert (both.containers, both.images, both.environments) == (2, 1, 1)
+
+
+def test_a_cost_is_told_in_words_and_the_other_way_where_its_images_differ() -> None:
+    assert sharing.outlook(["1.15.5", "2.17.0"], PER_VERSION) == (
+        "per-version: 2 containers, 2 images of about 10 GB"
+    )
+    alone = "per-version: 2 containers, 2 images of about 12 GB"
+    shared = "per-cuda: 1 container, 1 image of about 6 GB, 2 environments of about 3 GB"
+    assert sharing.outlook(["2.9.1", "2.11.0"], PER_VERSION) == f"{alone}; {shared}"
+    assert sharing.outlook(["2.9.1", "2.11.0"], PER_CUDA) == f"{shared}; {alone}"
+    assert sharing.choices(["2.9.1", "2.11.0"]) == [[alone, PER_VERSION], [shared, PER_CUDA]]
+
+
+def test_the_newest_of_a_line_comes_last_in_the_catalogue() -> None:
+    for older, newer in pairwise(catalogue.toolkits().values()):
+        if older.line == newer.line:
+            ages = [list(catalogue.UBUNTU).index(t.codename) for t in (older, newer)]
+            assert ages == sorted(ages)
+
+
+# --- the plan is shown before anything is written ---------------------------------------------
+
+PLAN = "per-version: 2 containers, 2 images of about 10 GB"
+
+
+def test_at_the_prompt(copier_template: Path, article: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "answers.yml").write_text(yaml.safe_dump(article))
+    prompt = pexpect.spawn(
+        sys.executable,
+        [*"-m copier copy --trust --data-file=answers.yml".split(), str(copier_template), "gpu01"],
+        cwd=tmp_path, env={**os.environ, "TERM": "xterm"}, timeout=30, dimensions=(50, 250),
+        encoding="utf-8",
+    )  # fmt: skip
+    try:
+        prompt.expect_exact("Shall each container have an ssh port?")
+        prompt.send("\r")
+        prompt.expect_exact("advanced questions too? (" + PLAN)
+        assert not (tmp_path / "gpu01").exists()
+    finally:
+        prompt.close(force=True)
+
+
+def test_by_pretend(
+    copier_template: Path,
+    article: dict[str, Any],
+    copier_command: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "answers.yml").write_text(yaml.safe_dump(article))
+    said = copier_command(
+        "copy", "--trust", "--defaults", "--pretend", "--data-file=answers.yml",
+        str(copier_template), "gpu01", cwd=tmp_path,
+    )  # fmt: skip
+    assert f"gpu01 is ready ({PLAN})." in said
+    assert not (tmp_path / "gpu01").exists()
