@@ -172,6 +172,12 @@ def outlook(context: Context) -> str:
 
 
 @pass_context
+def partition(context: Context) -> str:
+    """Return in words which of the chosen versions can share a container, and which cannot."""
+    return sharing.partition(checks.read_list(context.get("tf_versions", [])))
+
+
+@pass_context
 def costs(context: Context) -> list[sharing.Cost]:
     """Return what the chosen versions take on the host, and would if they shared otherwise."""
     versions = checks.read_list(context["tf_versions"])
@@ -195,6 +201,7 @@ class Stack(Extension):
             gpu_generations=machine.generations,
             mirror_urls=mirrors.urls,
             outlook=outlook,
+            partition=partition,
             plan=plan,
             refusal=refusal,
             ssh_aliases=ssh_aliases,

@@ -113,6 +113,19 @@ def outlook(versions: Collection[str], way: str) -> str:
     return "; ".join(summary(cost) for cost in costs(versions, way))
 
 
+def partition(versions: Collection[str]) -> str:
+    """Return in words who would share which container, and who cannot and why."""
+    made = groups(versions, PER_CUDA)
+    words = [
+        f"{group.name} for {', '.join(release.version for release in group.releases)}"
+        for group in made
+        if group.shared
+    ]
+    if alone := [group.name for group in made if not group.shared]:
+        words.append(f"none for {', '.join(alone)}: NVIDIA has it in its image only")
+    return "; ".join(words)
+
+
 def summary(cost: Cost) -> str:
     """Return a cost in words, such as ``per-version: 2 containers, 2 images of about 10 GB``."""
     words = [

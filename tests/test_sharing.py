@@ -87,6 +87,13 @@ def test_a_cost_is_told_in_words_and_the_other_way_where_its_images_differ() -> 
     assert sharing.choices(["2.9.1", "2.11.0"]) == [[alone, PER_VERSION], [shared, PER_CUDA]]
 
 
+def test_who_shares_is_told_in_words_and_who_cannot_and_why() -> None:
+    assert sharing.partition(["1.15.5-nv23.03", "2.9.1", "2.11.0", "2.17.0"]) == (
+        "cuda11.2 for 2.9.1, 2.11.0; cuda12.3 for 2.17.0; "
+        "none for 1.15.5-nv23.03: NVIDIA has it in its image only"
+    )
+
+
 def test_the_newest_of_a_line_comes_last_in_the_catalogue() -> None:
     for older, newer in pairwise(catalogue.toolkits().values()):
         if older.line == newer.line:
@@ -122,10 +129,12 @@ def test_by_pretend(
     copier_command: Callable[..., str],
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "answers.yml").write_text(yaml.safe_dump(article))
+    given = {name: answer for name, answer in article.items() if name != "ports"}
+    (tmp_path / "answers.yml").write_text(yaml.safe_dump({**given, "containers": PER_CUDA}))
     said = copier_command(
         "copy", "--trust", "--defaults", "--pretend", "--data-file=answers.yml",
         str(copier_template), "gpu01", cwd=tmp_path,
     )  # fmt: skip
-    assert f"gpu01 is ready ({PLAN})." in said
+    assert "gpu01 is ready (per-cuda: 2 containers, 2 images of about 10 GB, " in said
+    assert "Shared containers: cuda10.0 for 1.15.5; cuda12.3 for 2.17.0.\n" in said
     assert not (tmp_path / "gpu01").exists()
