@@ -101,7 +101,13 @@ def test_typed_at_the_prompt(
 ) -> None:
     asked = {name: answer for name, answer in article.items() if name != question}
     data = [f"--data={name}={as_typed(answer)}" for name, answer in asked.items()]
-    command = copier_command(copier_template, "--data=advanced=true", "--data=ssh=true", *data)
+    command = copier_command(
+        copier_template,
+        "--data=advanced=true",
+        "--data=ssh=true",
+        "--data=containers=per-version",
+        *data,
+    )
     prompt = pexpect.spawn(
         command[0], command[1:], cwd=tmp_path, env={**os.environ, "TERM": "xterm"}, timeout=30,
         dimensions=(50, 100), encoding="utf-8",
