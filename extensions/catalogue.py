@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,11 @@ class Toolkit:
     """Size of one image of this toolkit, about, in 10^9 bytes as `docker images` counts."""
     environment_gigabytes: float
     """Size of the conda environment of one release of this toolkit, about; 0 where it has none."""
+
+    @property
+    def size_gb(self) -> int:
+        """Disk that one image takes, in GB, rounded up."""
+        return ceil(self.gigabytes)
 
     @property
     def ubuntu(self) -> str:
