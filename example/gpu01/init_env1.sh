@@ -45,7 +45,10 @@ cuda_families=(
     tensorrt
 )
 
+apt_options=()
+
 main() {
+    trap tell_full_disk EXIT
     trust_certificates
     disable_nvidia_lists
     use_mirror
@@ -62,7 +65,7 @@ main() {
 # Ubuntu installs from what the first one downloaded.
 apt_get() {
     apt-get --yes --quiet -o Dir::State::Lists=/tmp/apt/lists -o Dir::Cache=/tmp/apt/cache \
-        -o APT::Sandbox::User=root "$@"
+        -o APT::Sandbox::User=root "${apt_options[@]}" "$@"
 }
 
 # Ubuntu's own images have no manuals and no translations: nor has vim here.
@@ -70,11 +73,18 @@ leave_out() {
     printf 'path-exclude=/usr/share/vim/*/%s/*\n' doc lang tutor >/etc/dpkg/dpkg.cfg.d/excludes-vim
 }
 
+# apt needs them before it can install ca-certificates, where the image has none.
 trust_certificates() {
     if ! compgen -G '/tmp/certs/*.crt' >/dev/null; then return; fi
     packages+=(ca-certificates)
-    install -D --mode=644 --target-directory=/usr/local/share/ca-certificates /tmp/certs/*.crt
-    if command -v update-ca-certificates >/dev/null; then update-ca-certificates; fi
+    install -D --mode=644 --target-directory=/usr/local/share/ca-certificates/company \
+        /tmp/certs/*.crt
+    if command -v update-ca-certificates >/dev/null; then
+        update-ca-certificates
+    else
+        cat /tmp/certs/*.crt >/tmp/company.crt
+        apt_options+=(-o Acquire::https::CAInfo=/tmp/company.crt)
+    fi
 }
 
 # CUDA stays as the image has it, and the key of NVIDIA's lists was changed in 2022:
@@ -123,11 +133,18 @@ check_holds() {
     fi
 }
 
+# dpkg's own words for it end in "Are you root?".
+tell_full_disk() {
+    if (($? > 0 && $(df --output=avail / | tail -n 1) < 10000)); then
+        tell "no space is left where Docker keeps its images" "free some, as by: docker builder prune"
+    fi
+}
+
 leave_no_traces() {
     rm -f /etc/ssh/ssh_host_* /etc/{passwd,group,shadow,gshadow,subuid,subgid}- \
         /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache /var/lib/dpkg/*-old \
         /var/log/alternatives.log /var/log/dpkg.log
-    rm -rf /var/log/apt/*
+    rm -rf /var/log/apt/* /tmp/company.crt
 }
 
 main "$@"

@@ -54,7 +54,7 @@ every_container() {
     libraries='libcuda.so.1 libcudart.so.10.0 libcublas.so.10.0 libcufft.so.10.0 libcurand.so.10.0 libcusolver.so.10.0 libcusparse.so.10.0 libcudnn.so.7'
     "$1"
     container=tf2.17.0 image=tensorflow/tensorflow:2.17.0-gpu driver=525.60.13
-    size_gb=8 glibc=2.35 port=20022
+    size_gb=7 glibc=2.35 port=20022
     libraries='libcuda.so.1 libcudart.so.12 libcublas.so.12 libcublasLt.so.12 libcufft.so.11 libcusolver.so.11 libcusparse.so.12 libcudnn.so.8'
     "$1"
 }
