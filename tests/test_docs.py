@@ -49,6 +49,17 @@ def test_both_languages_have_the_same_headings_commands_tables_and_links(
     assert skeleton((ROOT / english).read_text()) == skeleton((ROOT / chinese).read_text())
 
 
+def test_the_readme_has_the_same_shape_in_both_languages_up_to_what_developers_read() -> None:
+    english, _, _ = (ROOT / "README.md").read_text().partition("## Develop\n")
+    chinese, _, _ = (ROOT / "README.zh-CN.md").read_text().partition("开发、测试和依赖")
+    assert shared_links(skeleton(english)) == shared_links(skeleton(chinese))
+
+
+def shared_links(kept: list[str]) -> list[str]:
+    """A skeleton without the link from one language's README to the other's."""
+    return [item for item in kept if item not in ("README.md", "README.zh-CN.md")]
+
+
 @pytest.mark.parametrize("answers", [{}, {"ssh": False}, {"tf_versions": ["1.15.5"]}])
 def test_the_readme_of_the_directory_has_the_same_shape_in_both_languages(
     generate: Callable[..., CopierProject], answers: dict[str, object]
