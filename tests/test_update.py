@@ -35,7 +35,8 @@ QUESTIONS = {  # without the advanced ones
     if not name.startswith("_") and facts.get("ask", "{{ ssh }}") == "{{ ssh }}"
 }
 RELEASED = [tag for tag in git(ROOT, "tag", "--list").split() if re.match(r"[0-9]", tag)]
-LISTS_ALL_VERSIONS = {ANSWERS_FILE, "README.md", "docker-compose.yml", "ssh_config"}
+ON_THE_HOST = {"host/doctor.sh", "host/setup.sh"}
+LISTS_ALL_VERSIONS = {ANSWERS_FILE, "README.md", "docker-compose.yml", "ssh_config", *ON_THE_HOST}
 
 OF_2_9_3 = {
     "tf2.9.3/Dockerfile",
@@ -147,11 +148,20 @@ def test_answering_a_port_anew_is_refused_and_changes_nothing(host: Host) -> Non
 @pytest.mark.parametrize(
     ("answers", "changed"),
     [
-        ({"uid": 1001, "gid": 1001}, {".env", "README.md", "start.sh"}),
-        ({"mirror": "none"}, {"init_env1.sh", "init_env2.sh", "environments/new.sh"}),
+        ({"uid": 1001, "gid": 1001}, {".env", "README.md", "start.sh", *ON_THE_HOST}),
+        (
+            {"mirror": "none"},
+            {"init_env1.sh", "init_env2.sh", "environments/new.sh", *ON_THE_HOST},
+        ),
         ({"packages": ["vim"]}, {"init_env1.sh"}),
-        ({"host_home": "/data/ai"}, {"README.md", "docker-compose.yml", "sshd_config", "start.sh"}),
-        ({"project_path": "/data/p"}, {"README.md", "docker-compose.yml", "start.sh"}),
+        (
+            {"host_home": "/data/ai"},
+            {"README.md", "docker-compose.yml", "sshd_config", "start.sh", *ON_THE_HOST},
+        ),
+        (
+            {"project_path": "/data/p"},
+            {"README.md", "docker-compose.yml", "start.sh", *ON_THE_HOST},
+        ),
         (
             {"conda_path": "/data/conda"},
             {
@@ -162,6 +172,7 @@ def test_answering_a_port_anew_is_refused_and_changes_nothing(host: Host) -> Non
                 "environments/new.sh",
                 "tf1.15.5/Dockerfile",
                 "tf2.17.0/Dockerfile",
+                *ON_THE_HOST,
             },
         ),
         ({"bind_address": "10.0.0.7"}, {"docker-compose.yml"}),
@@ -204,7 +215,7 @@ def test_a_release_that_joins_a_shared_container_changes_no_byte_that_is_built_o
     assert {name for name in before if before[name] != after[name]} <= {
         ANSWERS_FILE,
         "README.md",
-        "environments/new.sh",
+        "host/doctor.sh",
         "ssh_config",
     }
     assert sharing.answers["ports"] == {"cuda11.2": 31122, "cuda12.3": 31232}
