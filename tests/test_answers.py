@@ -24,7 +24,7 @@ from copier.errors import UserMessageError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from extensions import catalogue, checks, mirrors
+from extensions import checks, mirrors, sharing
 from extensions.containers import service_name
 from tests.releases import ANSWERS_FILE
 from tests.support import ROOT, missing
@@ -35,7 +35,11 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     if not name.startswith("_")
 }
 ARTICLE: dict[str, Any] = yaml.safe_load((ROOT / "example/answers.yml").read_text())
-PINNED = {"digests": {"tensorflow/tensorflow:2.17.0-gpu": f"sha256:{'5' * 64}"}}
+BEYOND = {
+    "containers": "per-cuda",
+    "digests": {"tensorflow/tensorflow:2.17.0-gpu": f"sha256:{'5' * 64}"},
+}
+"""Answers that the example does without."""
 
 NASTY = [
     *"""$HOME ${CURRENT_UID} $$ $(id) `id` ; && | > < ! ~ * ? [a] {a,b} ' " \\ \\n %h %% = # @ , :
@@ -85,7 +89,7 @@ def good_answers(name: str) -> list[Any]:
     choices = question.get("choices", [])
     suggested = [*choices.values()] if isinstance(choices, dict) else []
     suggested += [question[key] for key in ("default", "placeholder") if question.get(key)]
-    suggested += [answers[name] for answers in (ARTICLE, PINNED) if name in answers]
+    suggested += [answers[name] for answers in (ARTICLE, BEYOND) if name in answers]
     return [answer for answer in suggested if "{{" not in str(answer)] or [""]
 
 
@@ -159,7 +163,7 @@ def judge(template: Path, checkers: Checkers) -> Judge:
 
     def generate(answers: Mapping[str, Any]) -> None:
         data = {**ARTICLE, **answers}
-        if "tf_versions" in answers and "ports" not in answers:
+        if answers.keys() & {"tf_versions", "containers"} and "ports" not in answers:
             del data["ports"]
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder, "gpu01")
@@ -242,6 +246,11 @@ def bash(script: Path, commands: str) -> list[str]:
     return spoken.stdout.split("\0")[:-1]
 
 
+def groups(answers: Mapping[str, Any]) -> list[sharing.Group]:
+    """What each container serves."""
+    return sharing.groups(answers["tf_versions"], answers["containers"])
+
+
 def assert_directory_means(folder: Path, answers: Mapping[str, Any]) -> None:
     assert_compose_means(folder, answers)
     assert_images_mean(folder, answers)
@@ -258,7 +267,7 @@ def assert_compose_means(folder: Path, answers: Mapping[str, Any]) -> None:
     """Docker Compose itself reads the file, and understands what was answered."""
     understood = json.loads(output("docker", "compose", "config", "--format=json", cwd=folder))
     assert understood["name"] == answers["host"]
-    names = {service_name(version) for version in answers["tf_versions"]}
+    names = {service_name(group.name) for group in groups(answers)}
     assert understood["services"].keys() == names
     for name, service in understood["services"].items():
         assert service["container_name"] == service["hostname"] == f"{answers['host']}-{name}"
@@ -287,11 +296,11 @@ def assert_compose_means(folder: Path, answers: Mapping[str, Any]) -> None:
 
 
 def assert_images_mean(folder: Path, answers: Mapping[str, Any]) -> None:
-    for version in answers["tf_versions"]:
-        text = (folder / service_name(version) / "Dockerfile").read_text()
+    for group in groups(answers):
+        text = (folder / service_name(group.name) / "Dockerfile").read_text()
         assert re.findall("^USER (.*)$", text, re.MULTILINE) == [answers["user"]]
         (image,) = re.findall("^FROM (.*)$", text, re.MULTILINE)
-        official = catalogue.releases()[version].image
+        official = group.image
         wanted = official
         if answers["registry"]:
             wanted = f"{answers['registry']}/{official.removeprefix('nvcr.io/')}"
@@ -325,8 +334,8 @@ def assert_ssh_means(folder: Path, answers: Mapping[str, Any]) -> None:
     assert line.split('"')[1].replace("%%", "%") == keys
     assert "%" not in line.replace("%%", "")
     assert f"AllowUsers {answers['user']}" in config
-    for version in answers["tf_versions"][:2]:
-        alias = f"{answers['host']}-{service_name(version)}"
+    for group in groups(answers)[:2]:
+        alias = f"{answers['host']}-{service_name(group.name)}"
         client = output("ssh", "-G", "-F", folder / "ssh_config", alias).splitlines()
-        wanted = {f"port {answers['ports'][version]}", f"user {answers['user']}"}
+        wanted = {f"port {answers['ports'][group.name]}", f"user {answers['user']}"}
         assert wanted | {f"hostname {answers['host']}"} <= set(client)
