@@ -36,26 +36,6 @@ def test_it_gets_healthy_and_its_log_stays_quiet(host: Directory, service: str) 
         assert not line or line.startswith(known), line
 
 
-def test_it_is_checked_at_once_when_it_starts_and_twice_a_minute_from_then_on(
-    host: Directory, service: str
-) -> None:
-    started = datetime.fromisoformat(host.container(service)["State"]["StartedAt"])
-    while datetime.now(UTC) - started < timedelta(seconds=45):
-        time.sleep(1)
-    log = checks(host, service)
-    quick = [check for check in log if check[1] - check[0] < QUIET]
-    assert len(quick) < len(log)
-    assert log[: len(quick)] == quick
-    if len(log) < 5:  # Docker remembers five
-        assert quick[-1][1] - started < timedelta(seconds=10)
-
-
-def checks(host: Directory, service: str) -> list[tuple[datetime, datetime]]:
-    """Return beginning and end of the health checks that Docker remembers."""
-    log = host.container(service)["State"]["Health"]["Log"]
-    return [(datetime.fromisoformat(c["Start"]), datetime.fromisoformat(c["End"])) for c in log]
-
-
 def test_ssh_runs_a_command_as_the_person(laptop: Laptop, service: str) -> None:
     assert laptop.shell(service, "id -u; id -g; id -un; pwd; echo $HOME").split() == [
         str(PERSON),
@@ -315,3 +295,23 @@ def test_the_doctor_loads_libraries_and_sees_a_hold_that_is_gone(host: Directory
         f"ok {service} loads every library that its TensorFlow opens for a GPU",
         f"ok {service} holds every CUDA package",
     ]
+
+
+def test_it_is_checked_at_once_when_it_starts_and_twice_a_minute_from_then_on(
+    host: Directory, service: str
+) -> None:
+    started = datetime.fromisoformat(host.container(service)["State"]["StartedAt"])
+    while datetime.now(UTC) - started < timedelta(seconds=45):
+        time.sleep(1)
+    log = checks(host, service)
+    quick = [check for check in log if check[1] - check[0] < QUIET]
+    assert len(quick) < len(log)
+    assert log[: len(quick)] == quick
+    if len(log) < 5:  # Docker remembers five
+        assert quick[-1][1] - started < timedelta(seconds=10)
+
+
+def checks(host: Directory, service: str) -> list[tuple[datetime, datetime]]:
+    """Return beginning and end of the health checks that Docker remembers."""
+    log = host.container(service)["State"]["Health"]["Log"]
+    return [(datetime.fromisoformat(c["Start"]), datetime.fromisoformat(c["End"])) for c in log]
