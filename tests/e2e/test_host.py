@@ -238,6 +238,26 @@ def test_all_containers_show_one_host_key_that_only_the_person_can_read(
     assert not list((person.projects / ".ssh").glob("new.*"))
 
 
+def test_it_is_checked_at_once_when_it_starts_and_twice_a_minute_from_then_on(
+    host: Directory, service: str
+) -> None:
+    started = datetime.fromisoformat(host.container(service)["State"]["StartedAt"])
+    while datetime.now(UTC) - started < timedelta(seconds=45):
+        time.sleep(1)
+    log = checks(host, service)
+    quick = [check for check in log if check[1] - check[0] < QUIET]
+    assert len(quick) < len(log)
+    assert log[: len(quick)] == quick
+    if len(log) < 5:  # Docker remembers five
+        assert quick[-1][1] - started < timedelta(seconds=10)
+
+
+def checks(host: Directory, service: str) -> list[tuple[datetime, datetime]]:
+    """Return beginning and end of the health checks that Docker remembers."""
+    log = host.container(service)["State"]["Health"]["Log"]
+    return [(datetime.fromisoformat(c["Start"]), datetime.fromisoformat(c["End"])) for c in log]
+
+
 def test_a_container_comes_back_with_the_same_host_key(host: Directory, laptop: Laptop) -> None:
     before = laptop.shell("tf2.17.0", "hostname")
     host.compose("rm", "--stop", "--force", "tf2.17.0")
@@ -295,23 +315,3 @@ def test_the_doctor_loads_libraries_and_sees_a_hold_that_is_gone(host: Directory
         f"ok {service} loads every library that its TensorFlow opens for a GPU",
         f"ok {service} holds every CUDA package",
     ]
-
-
-def test_it_is_checked_at_once_when_it_starts_and_twice_a_minute_from_then_on(
-    host: Directory, service: str
-) -> None:
-    started = datetime.fromisoformat(host.container(service)["State"]["StartedAt"])
-    while datetime.now(UTC) - started < timedelta(seconds=45):
-        time.sleep(1)
-    log = checks(host, service)
-    quick = [check for check in log if check[1] - check[0] < QUIET]
-    assert len(quick) < len(log)
-    assert log[: len(quick)] == quick
-    if len(log) < 5:  # Docker remembers five
-        assert quick[-1][1] - started < timedelta(seconds=10)
-
-
-def checks(host: Directory, service: str) -> list[tuple[datetime, datetime]]:
-    """Return beginning and end of the health checks that Docker remembers."""
-    log = host.container(service)["State"]["Health"]["Log"]
-    return [(datetime.fromisoformat(c["Start"]), datetime.fromisoformat(c["End"])) for c in log]
