@@ -13,6 +13,7 @@ import pytest
 import yaml
 from hypothesis import settings
 from pytest_copier.plugin import CopierFixture, CopierProject
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.support import ROOT, git
 
@@ -20,11 +21,15 @@ from tests.support import ROOT, git
 settings.register_profile("full", max_examples=200, stateful_step_count=8, deadline=None)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes: one for all tests that need the engine, one for the other files."""
-    for item in items:
-        group = "engine" if item.path.parent.name == "e2e" else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
+class OneProcessForTheEngine(LoadScopeScheduling):  # type: ignore[misc]
+    """Deals out whole files, and all that need the engine to the same process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "engine" if nodeid.startswith("tests/e2e/") else nodeid.split("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneProcessForTheEngine:
+    return OneProcessForTheEngine(config, log)
 
 
 @pytest.fixture(scope="session")
