@@ -84,14 +84,22 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
                 assert heading in slugs, target
 
 
+QUOTED = r"""(?:'[^']*'|"(?:[^"$]|\$[^(]|\$\([^()]*\))*")"""
+CALL = rf"\b(say|fail|tell|echo|leave|change|warn)((?: +[a-z]+(?= +\"))?(?: +{QUOTED})+)"
+PRINTED_BEFORE = {"change": "would ", "leave": "left to you: "}
+
+
 def messages(script: str) -> list[list[str]]:
     """The fixed pieces of every sentence that a generated script may print."""
-    joined = script.replace("\\\n", " ")
-    pattern = r"\b(say|fail|tell|echo)((?: +(?:'[^']*'|\"(?:[^\"$]|\$[^(]|\$\([^()]*\))*\"))+)"
     found = []
-    for function, arguments in re.findall(pattern, joined):
+    for function, arguments in re.findall(CALL, script.replace("\\\n", " ")):
         words = shlex.split(arguments)
-        text = words[0] if function == "tell" else " ".join(words)
+        if function == "tell":
+            text = words[0]
+        elif function in ("warn", "fail") and len(words) == 3:  # check, message, cure
+            text = words[1]
+        else:
+            text = PRINTED_BEFORE.get(function, "") + " ".join(words)
         text = re.sub(r"\$\([^()]*\)|\$\{[^{}]*\}|\$[@*\w]+|/home/ai[\w/]*|1000(:1000)?", "…", text)
         pieces = [piece.strip(" '") for piece in text.split("…")]
         if function != "echo" or text.startswith("conda:"):
@@ -99,13 +107,32 @@ def messages(script: str) -> list[list[str]]:
     return [pieces for pieces in found if pieces]
 
 
-@pytest.mark.parametrize("script", ["start.sh", "conda.sh", "init_env1.sh", "environments/new.sh"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "start.sh",
+        "conda.sh",
+        "init_env1.sh",
+        "environments/new.sh",
+        "host/setup.sh",
+        "host/doctor.sh",
+        "host/bundle.sh",
+    ],
+)
 def test_every_message_of_our_scripts_is_a_known_problem(
     generate: Callable[..., CopierProject], script: str
 ) -> None:
     page = (ROOT / "docs/known-problems.md").read_text()
-    rows = [line.split(" | ")[0] for line in page.splitlines() if line.startswith("| `")]
-    of_script = messages((generate() / script).read_text())
+    sections = page.split("\n## ")
+    own = [section for section in sections if section.startswith(f"{script}\n")] or sections
+    rows = [
+        line.split(" | ")[0]
+        for section in own
+        for line in section.splitlines()
+        if line.startswith("| `")
+    ]
+    host = generate(proxy="http://proxy.example.com:3128", registry="registry.example.com/hub")
+    of_script = messages((host / script).read_text())
     assert of_script
     for pieces in of_script:
         assert any(in_order(pieces, row) for row in rows), pieces
