@@ -27,7 +27,7 @@ def infra(
 ) -> Iterator[tuple[Host, Directory, Person]]:
     """A started host of one version in an infra repository, and its person."""
     person = arrive()
-    answers = {"host": "e2e-infra", "tf_versions": [RELEASES["bionic"]], "port_offset": 11}
+    answers = {"host": "e2e-infra", "tf_versions": [RELEASES["bionic"]], "port_offset": 15}
     repository = Repository.create(tmp_path_factory.mktemp("infra") / "repository")
     made = repository.copy(copier_template, person.answers(**answers))
     for script in (FIRST, LAST):  # or the build cache would know them from an earlier run
