@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from bench.common import ROOT, Row, at_most, clone_template, copy_command, release, run, seconds
-from extensions import catalogue
+from extensions import catalogue, sharing
 
 ANSWERS = ROOT / "example/answers.yml"
 ANSWERS_FILE = ".copier-answers.yml"
@@ -77,6 +77,9 @@ def plain_template(ours: Path, rendered: Path, target: Path) -> Path:
         if name != "_jinja_extensions" and not name.startswith("_message")
     }
     plain["tf_versions"]["choices"] = catalogue.choices()
+    plain["containers"]["choices"] = list(sharing.WAYS)
+    for name in ("advanced", "containers"):  # their help is worked out from the answers
+        plain[name]["help"] = name
 
     shutil.copytree(ours, target)
     shutil.rmtree(target / "template")
