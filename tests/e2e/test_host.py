@@ -162,44 +162,48 @@ def test_only_the_keys_of_the_person_open_the_door(
 
 
 def test_every_cuda_package_is_held_and_nothing_else(host: Directory, service: str) -> None:
+    assert host.exec(service, "apt-mark", "showhold").split() == cuda_of(service)
+
+
+def cuda_of(service: str) -> list[str]:
+    """The CUDA packages of a service's stand-in, in order."""
     release = catalogue.releases()[service.removeprefix("tf")]
-    expected = release.toolkit.packages or UNLISTED
-    assert host.exec(service, "apt-mark", "showhold").split() == sorted(expected)
+    return sorted(release.toolkit.packages or UNLISTED)
+
+
+def where_newer_is_offered(host: Directory, service: str, then: str) -> str:
+    """Run a script where apt knows newer CUDA only; `versions` prints those that are there."""
+    script = f"""
+        rm -f /etc/apt/sources.list.d/ubuntu.sources; : >/etc/apt/sources.list
+        apt-get -qq update
+        versions() {{ dpkg-query -Wf '${{Package}} ${{Version}}\\n' {" ".join(cuda_of(service))}; }}
+        versions >before
+        {then}
+    """
+    return in_image(host.image(service), script)
 
 
 def test_apt_moves_no_cuda_package_though_newer_ones_are_offered(
     host: Directory, service: str
 ) -> None:
-    release = catalogue.releases()[service.removeprefix("tf")]
-    packages = sorted(release.toolkit.packages or UNLISTED)
-    versions = "dpkg-query -Wf '${Package} ${Version}\\n' " + " ".join(packages)
     script = f"""
-        rm -f /etc/apt/sources.list.d/ubuntu.sources; : >/etc/apt/sources.list
-        apt-get -qq update
-        {versions} >before
         apt-get -qqy upgrade && apt-get -qqy dist-upgrade && apt-get -qqy autoremove
-        {versions} | cmp - before
-        apt-mark -qq unhold {packages[0]}
+        versions | cmp - before
+        apt-mark -qq unhold {cuda_of(service)[0]}
         apt-get -qqy dist-upgrade
-        {versions} | diff before - | grep -c '^>'
+        versions | diff before - | grep -c '^>'
     """
-    moved_when_unheld = in_image(host.image(service), script).split()[-1]
+    moved_when_unheld = where_newer_is_offered(host, service, script).split()[-1]
     assert moved_when_unheld == "1"
 
 
 def test_apt_refuses_what_needs_a_newer_cuda_and_says_why(host: Directory, service: str) -> None:
-    release = catalogue.releases()[service.removeprefix("tf")]
-    packages = sorted(release.toolkit.packages or UNLISTED)
-    versions = "dpkg-query -Wf '${Package} ${Version}\\n' " + " ".join(packages)
     script = f"""
-        rm -f /etc/apt/sources.list.d/ubuntu.sources; : >/etc/apt/sources.list
-        apt-get -qq update
-        {versions} >before
         if apt-get -qy install {NEEDS_NEWER} 2>&1; then exit 1; fi
-        {versions} | cmp - before
+        versions | cmp - before
     """
-    said = in_image(host.image(service), script)
-    assert f"{NEEDS_NEWER} : Depends: {packages[0]} (>= " in said
+    said = where_newer_is_offered(host, service, script)
+    assert f"{NEEDS_NEWER} : Depends: {cuda_of(service)[0]} (>= " in said
     assert "you have held broken packages" in said
 
 
