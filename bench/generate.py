@@ -22,7 +22,7 @@ from extensions import catalogue, sharing
 
 ANSWERS = ROOT / "example/answers.yml"
 ANSWERS_FILE = ".copier-answers.yml"
-ANSWERS_TEMPLATE = "template/{{_copier_conf.answers_file}}.jinja"
+ANSWERS_TEMPLATE = "template/host/{{_copier_conf.answers_file}}.jinja"
 GOAL = 1.25
 
 
@@ -83,8 +83,8 @@ def plain_template(ours: Path, rendered: Path, target: Path) -> Path:
 
     shutil.copytree(ours, target)
     shutil.rmtree(target / "template")
-    shutil.copytree(rendered, target / "template")
-    (target / "template" / ANSWERS_FILE).unlink()
+    shutil.copytree(rendered, target / "template/host")
+    (target / "template/host" / ANSWERS_FILE).unlink()
     shutil.copy(ours / ANSWERS_TEMPLATE, target / ANSWERS_TEMPLATE)
     text = yaml.safe_dump(plain, allow_unicode=True, sort_keys=False)
     (target / "copier.yml").write_text(text, encoding="utf-8")

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import yaml
 from packaging.version import Version
 
-from . import catalogue, holds, machine, mirrors, ports, sharing
+from . import catalogue, holds, kinds, machine, mirrors, ports, sharing
 
 Answers = Mapping[str, Any]
 
@@ -101,14 +101,23 @@ def _number(answer: Any) -> int | None:
 # --- TensorFlow, driver, GPUs -----------------------------------------------------------------
 
 
+def _of_this_machine(answers: Answers) -> bool:
+    """Return whether the containers will run on the machine that is read for defaults."""
+    return answers.get("kind", kinds.HOST) == kinds.HOST
+
+
 def gpus_of(answers: Answers) -> list[str]:
     """Return the GPU generations of the host as answered, before that as nvidia-smi tells."""
-    return read_list(answers["gpus"]) if "gpus" in answers else machine.gpus()
+    if "gpus" in answers:
+        return read_list(answers["gpus"])
+    return machine.gpus() if _of_this_machine(answers) else []
 
 
 def driver_of(answers: Answers) -> str:
     """Return the NVIDIA driver of the host as answered, before that as nvidia-smi tells."""
-    return str(answers["driver"]) if "driver" in answers else machine.driver()
+    if "driver" in answers:
+        return str(answers["driver"])
+    return machine.driver() if _of_this_machine(answers) else ""
 
 
 def _chosen(answers: Answers) -> list[str]:
@@ -363,8 +372,9 @@ def _completed(
     return ports.allot([*wanted, *given], ledger)
 
 
-def _ports(answer: Any, answers: Answers, recorded: Mapping[str, int]) -> str:
+def _ports(answer: Any, answers: Answers, recorded_answers: Answers) -> str:
     """Refuse a ledger that lacks a port, has one twice, or changes one that was given before."""
+    recorded = ports.read_ledger(recorded_answers.get("ports") or {})
     wanted = ports.allot(needed(answers), recorded, _number(answers.get("port_offset", 0)) or 0)
     try:
         ledger = read_yaml(answer)
@@ -541,6 +551,18 @@ def _containers(answer: Any) -> str:
     return f"{shown(answer)} is no way to share containers; use {listed(sharing.WAYS, 'or')}"
 
 
+def _kind(answer: Any, recorded_answers: Answers) -> str:
+    if answer not in kinds.KINDS:
+        return f"{shown(answer)} is no kind that we know; use {listed(kinds.KINDS, 'or')}"
+    recorded = recorded_answers.get("kind", kinds.HOST) if recorded_answers else answer
+    if answer != recorded:
+        return (
+            f"{shown(answer)} cannot replace the {recorded} that is in this directory; "
+            f"generate it into another one, or answer {recorded}"
+        )
+    return ""
+
+
 def _language(answer: Any) -> str:
     if answer in ("en", "zh"):
         return ""
@@ -577,36 +599,39 @@ _AMONG_OTHERS: dict[str, Callable[[Any, Answers], str]] = {
     "project_path": _project_path,
 }
 
-QUESTIONS = (*_ALONE, *_AMONG_OTHERS, "ports")
+_AFTER_WHAT_WAS_RECORDED: dict[str, Callable[[Any, Answers, Answers], str]] = {
+    "kind": lambda answer, _, recorded: _kind(answer, recorded),
+    "ports": _ports,
+}
+
+QUESTIONS = (*_ALONE, *_AMONG_OTHERS, *_AFTER_WHAT_WAS_RECORDED)
 """The questions whose answers are checked: all of copier.yml."""
 
 
-def _sentence(question: str, answers: Answers, recorded_ports: Mapping[str, int]) -> str:
+def _sentence(question: str, answers: Answers, recorded: Answers) -> str:
     answer = answers[question]
     if question not in _LISTS_AND_MAPS:
         if not isinstance(answer, str | int | float):
             return f"{shown(answer)} is neither text nor a number; write it in quotes"
         if isinstance(answer, str) and not answer.isprintable():
             return f"{shown(answer)} has a control character in it; type it without"
-    if question == "ports":
-        return _ports(answer, answers, recorded_ports)
+    if question in _AFTER_WHAT_WAS_RECORDED:
+        return _AFTER_WHAT_WAS_RECORDED[question](answer, answers, recorded)
     if question in _AMONG_OTHERS:
         return _AMONG_OTHERS[question](answer, answers)
     return _ALONE[question](answer)
 
 
-def refusal(
-    question: str, answers: Answers, recorded_ports: Mapping[str, int] = MappingProxyType({})
-) -> str:
+def refusal(question: str, answers: Answers, recorded: Answers = MappingProxyType({})) -> str:
     """Return the sentence that refuses an answer: question, value and the way out.
 
     Args:
         question: Name of the question.
         answers: All answers known so far, the one to judge among them, raw or cast.
-        recorded_ports: The ledger as an earlier generation recorded it.
+        recorded: The answers as an earlier generation recorded them, empty on a first copy.
 
     Returns:
         The sentence, empty when the answer is accepted.
     """
-    sentence = _sentence(question, answers, recorded_ports)
+    sentence = _sentence(question, answers, recorded)
     return f"{question}: {sentence}" if sentence else ""

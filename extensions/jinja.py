@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         containers,
         defaults,
         holds,
+        kinds,
         machine,
         mirrors,
         ports,
@@ -51,21 +52,19 @@ else:
     containers = _sibling("containers")
     defaults = _sibling("defaults")
     holds = _sibling("holds")
-    machine = _sibling("machine")
+    kinds = _sibling("kinds")
+machine = _sibling("machine")
     mirrors = _sibling("mirrors")
     ports = _sibling("ports")
     quoting = _sibling("quoting")
     sharing = _sibling("sharing")
 
 
-def _recorded_ports(answers: Mapping[str, Any]) -> dict[str, int]:
-    """Return the ledger in the answers file of the destination, empty on a first copy."""
+def _recorded(answers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answers file of the destination, empty on a first copy."""
     conf = answers["_copier_conf"]
     path = Path(conf["dst_path"], conf["answers_file"])
-    if not path.is_file():
-        return {}
-    recorded = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    return ports.read_ledger(recorded.get("ports") or {})
+    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
 
 
 @pass_context
@@ -79,6 +78,11 @@ def allot_ports(context: Context) -> dict[str, int]:
     )
 
 
+def _judge(question: str, answers: Mapping[str, Any]) -> str:
+    """Return the sentence that refuses an answer, in sight of those recorded before."""
+    return checks.refusal(question, answers, _recorded(answers))
+
+
 @pass_context
 def refusal(context: Context, question: str) -> str:
     """Return the sentence that refuses the present answer, empty when it is accepted.
@@ -87,13 +91,12 @@ def refusal(context: Context, question: str) -> str:
     the one line that there is.
     """
     answers = context.get_all()
-    recorded = _recorded_ports(answers) if question == "ports" else {}
-    return checks.refusal(question, answers, recorded).removeprefix(f"{question}: ")
+    return _judge(question, answers).removeprefix(f"{question}: ")
 
 
 @pass_context
 def accepted(context: Context, question: str) -> bool:
-    """Return true, or end Copier with the refusal as its one line of output.
+    """Return whether the kind asks the question, or end Copier with the refusal of its answer.
 
     Used in ``when``, which Copier renders before it validates an answer given by
     ``--data`` or recorded earlier: a failing validator would be a traceback there.
@@ -102,13 +105,14 @@ def accepted(context: Context, question: str) -> bool:
         UserMessageError: the answer is refused.
     """
     answers = context.get_all()
+    if not kinds.asks(answers.get("kind", kinds.HOST), question):
+        return False
     if question not in answers:
         return True
     if question == "ports" and "ports" not in answers["_copier_conf"]["data"]:
         # A recorded ledger lacks the versions that are new: it is completed, then judged.
         answers = {**answers, "ports": allot_ports(context)}
-    recorded = _recorded_ports(answers) if question == "ports" else {}
-    if sentence := checks.refusal(question, answers, recorded):
+    if sentence := _judge(question, answers):
         raise UserMessageError(sentence)
     return True
 
@@ -122,6 +126,8 @@ def default(context: Context, question: str) -> Any:
     """
     answers = context.get_all()
     value = defaults.default(question, answers)
+    if not kinds.asks(answers.get("kind", kinds.HOST), question):
+        return value
     sentence = checks.refusal(question, {**answers, question: value})
     if sentence and answers["_copier_conf"]["defaults"]:
         raise UserMessageError(sentence)

@@ -1,4 +1,4 @@
-"""Any answer to any question is refused by name, or comes out meaning what was answered.
+"""Any answer to any question of a host is refused by name, or comes out meaning what was answered.
 
 A few dozen answers by default; thousands by
 ``pytest --hypothesis-profile=full tests/test_answers.py`` (half an hour).
@@ -24,7 +24,7 @@ from copier.errors import UserMessageError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from extensions import checks, mirrors, sharing
+from extensions import checks, kinds, mirrors, sharing
 from extensions.containers import service_name
 from tests.releases import ANSWERS_FILE
 from tests.support import ROOT, missing
@@ -32,7 +32,7 @@ from tests.support import ROOT, missing
 QUESTIONS: dict[str, dict[str, Any]] = {
     name: question
     for name, question in yaml.safe_load((ROOT / "copier.yml").read_text()).items()
-    if not name.startswith("_")
+    if name in kinds.QUESTIONS[kinds.HOST] - {"kind"}
 }
 ARTICLE: dict[str, Any] = yaml.safe_load((ROOT / "example/answers.yml").read_text())
 BEYOND = {

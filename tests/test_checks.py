@@ -338,7 +338,7 @@ ACCEPTED: list[tuple[str, Any]] = [
 ]
 
 
-def refusal(question: str, answer: Any, recorded: Mapping[str, int] | None = None) -> str:
+def refusal(question: str, answer: Any, recorded: Mapping[str, Any] | None = None) -> str:
     return checks.refusal(question, {**OTHERS, question: answer}, recorded or {})
 
 
@@ -402,11 +402,19 @@ def test_a_port_that_was_given_is_never_taken_away_and_the_advice_can_be_followe
 ) -> None:
     shown = "{" + ", ".join(f"{version}: {port}" for version, port in answer.items()) + "}"
     wanted = "{" + ", ".join(f"{version}: {port}" for version, port in advice.items()) + "}"
-    assert refusal("ports", answer, recorded) == (
+    assert refusal("ports", answer, {"ports": recorded}) == (
         f"ports: '{shown}' takes away 11522, which 1.15.5 was given for ever; "
         f"keep it, as in {wanted}"
     )
-    assert refusal("ports", advice, recorded) == ""
+    assert refusal("ports", advice, {"ports": recorded}) == ""
+
+
+def test_a_kind_never_replaces_another() -> None:
+    assert refusal("kind", "fleet", {"ports": {}}) == (
+        "kind: 'fleet' cannot replace the host that is in this directory; "
+        "generate it into another one, or answer host"
+    )
+    assert refusal("kind", "fleet", {"kind": "fleet"}) == ""
 
 
 @pytest.mark.parametrize("question", [*checks.QUESTIONS])

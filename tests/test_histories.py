@@ -44,12 +44,12 @@ def template(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """The template with two later releases: other text, and a new question."""
     target = tmp_path_factory.mktemp("later") / "template"
     git(copier_template, "clone", "--quiet", str(copier_template), str(target))
-    replace("template/*.jinja", **{"# Packages of every": "# All packages of every"})(target)
-    replace("template/docker-compose.yml.jinja", **{"timeout: 40s": "timeout: 39s"})(target)
+    replace("template/host/*.jinja", **{"# Packages of every": "# All packages of every"})(target)
+    replace("template/host/docker-compose.yml.jinja", **{"timeout: 40s": "timeout: 39s"})(target)
     release(target, "100.0.0")
     with (target / "copier.yml").open("a") as questions:
         questions.write("\nshm_size:\n  type: str\n  default: 1gb\n")
-    replace("template/*.jinja", **{"  tty: true\n": "  tty: true\n  shm_size: {{ shm_size }}\n"})(
+    replace("template/host/*.jinja", **{"  tty: true\n": "  tty: true\n  shm_size: {{ shm_size }}\n"})(
         target
     )
     release(target, "101.0.0")

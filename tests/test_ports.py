@@ -76,7 +76,7 @@ class YearsOfAnswers(RuleBasedStateMachine):
     def answer(self, chosen: list[str], way: str, typed: dict[str, int], offset: int) -> None:
         answers = {"tf_versions": chosen, "containers": way, "port_offset": offset}
         answer = {**ports.allot(checks.needed(answers), self.ledger, offset), **typed}
-        if not checks.refusal("ports", {**answers, "ports": answer}, self.ledger):
+        if not checks.refusal("ports", {**answers, "ports": answer}, {"ports": self.ledger}):
             self.before, self.ledger = self.ledger, ports.read_ledger(answer)
             assert set(checks.needed(answers)) <= set(self.ledger)
 
@@ -84,7 +84,7 @@ class YearsOfAnswers(RuleBasedStateMachine):
     def accept_the_default(self, chosen: list[str], way: str) -> None:
         answers: dict[str, Any] = {"tf_versions": chosen, "containers": way}
         answer = answers["ports"] = ports.allot(checks.needed(answers), self.ledger)
-        assert not checks.refusal("ports", answers, self.ledger)
+        assert not checks.refusal("ports", answers, {"ports": self.ledger})
         self.before, self.ledger = self.ledger, answer
 
     @invariant()

@@ -19,6 +19,7 @@ from pytest_copier.plugin import CopierFixture
 from extensions import checks
 
 BAD: dict[str, tuple[Any, str]] = {
+    "kind": ("hosts", "'hosts' is no kind that we know; use host, fleet or cluster"),
     "host": ("GPU 01", "'GPU 01' is no name for a Compose project"),
     "tf_versions": (["1.15"], "'1.15' is not offered; choose 1.15.0, 1.15.2, 1.15.4, 1.15.5"),
     "driver": ("newest", "'newest' is no driver version"),

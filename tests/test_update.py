@@ -274,7 +274,7 @@ def older_questions(template: Path) -> None:
     path.write_text(head + asked_once + gpu_devices.split("\n\n", 1)[1])
     checks = template / "extensions/checks.py"
     checks.write_text(checks.read_text().replace('    "gpu_devices": _gpu_devices,\n', ""))
-    replace("template/docker-compose.yml.jinja", "template/*README*", gpu_devices="'all'")(template)
+    replace("template/host/docker-compose.yml.jinja", "template/host/*README*", gpu_devices="'all'")(template)
 
 
 def older_code(template: Path) -> None:
@@ -286,13 +286,13 @@ def older_code(template: Path) -> None:
 
 def other_files(template: Path) -> None:
     """A file had another name."""
-    (template / "template/start.sh.jinja").rename(template / "template/entrypoint.sh.jinja")
+    (template / "template/host/start.sh.jinja").rename(template / "template/host/entrypoint.sh.jinja")
 
 
 EARLIER: dict[str, Change] = {
     "an older catalogue": older_catalogue,
     "older text": replace(
-        "template/*.jinja",
+        "template/host/*.jinja",
         **{"# Packages of every image": "# All packages", "restart: always": "restart: on-failure"},
     ),
     "older questions": older_questions,
@@ -362,7 +362,7 @@ def test_a_version_of_the_new_catalogue_is_added_in_the_update_itself(
 
 def renamed_question(template: Path) -> None:
     """bind_address is called listen_address, by the recipe of docs/release.md."""
-    files = ("copier.yml", "extensions/*.py", "template/*.jinja", "template/*/*.jinja")
+    files = ("copier.yml", "extensions/*.py", "template/host/*.jinja", "template/host/*/*.jinja")
     replace(*files, bind_address="listen_address")(template)
     replace(
         "copier.yml",
