@@ -53,7 +53,7 @@ else:
     defaults = _sibling("defaults")
     holds = _sibling("holds")
     kinds = _sibling("kinds")
-machine = _sibling("machine")
+    machine = _sibling("machine")
     mirrors = _sibling("mirrors")
     ports = _sibling("ports")
     quoting = _sibling("quoting")
