@@ -103,7 +103,7 @@ def _number(answer: Any) -> int | None:
 
 def _of_this_machine(answers: Answers) -> bool:
     """Return whether the containers will run on the machine that is read for defaults."""
-    return answers.get("kind", kinds.HOST) == kinds.HOST
+    return bool(answers.get("kind", kinds.HOST) == kinds.HOST)
 
 
 def gpus_of(answers: Answers) -> list[str]:

@@ -10,7 +10,17 @@ _IMAGES = """host tf_versions uid gid host_home conda_path project_path mirror a
 
 QUESTIONS: dict[str, frozenset[str]] = {
     HOST: frozenset(
-        ["kind", *_IMAGES, "driver", "gpus", "ssh", "sudo", "bind_address", "gpu_devices", "language"]
+        [
+            "kind",
+            *_IMAGES,
+            "driver",
+            "gpus",
+            "ssh",
+            "sudo",
+            "bind_address",
+            "gpu_devices",
+            "language",
+        ]
     ),
     FLEET: frozenset(["kind", "language"]),
     CLUSTER: frozenset(["kind", *_IMAGES, "language"]),

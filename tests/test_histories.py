@@ -49,9 +49,9 @@ def template(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     release(target, "100.0.0")
     with (target / "copier.yml").open("a") as questions:
         questions.write("\nshm_size:\n  type: str\n  default: 1gb\n")
-    replace("template/host/*.jinja", **{"  tty: true\n": "  tty: true\n  shm_size: {{ shm_size }}\n"})(
-        target
-    )
+    replace(
+        "template/host/*.jinja", **{"  tty: true\n": "  tty: true\n  shm_size: {{ shm_size }}\n"}
+    )(target)
     release(target, "101.0.0")
     return target
 

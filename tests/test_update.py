@@ -274,7 +274,9 @@ def older_questions(template: Path) -> None:
     path.write_text(head + asked_once + gpu_devices.split("\n\n", 1)[1])
     checks = template / "extensions/checks.py"
     checks.write_text(checks.read_text().replace('    "gpu_devices": _gpu_devices,\n', ""))
-    replace("template/host/docker-compose.yml.jinja", "template/host/*README*", gpu_devices="'all'")(template)
+    replace(
+        "template/host/docker-compose.yml.jinja", "template/host/*README*", gpu_devices="'all'"
+    )(template)
 
 
 def older_code(template: Path) -> None:
@@ -286,7 +288,9 @@ def older_code(template: Path) -> None:
 
 def other_files(template: Path) -> None:
     """A file had another name."""
-    (template / "template/host/start.sh.jinja").rename(template / "template/host/entrypoint.sh.jinja")
+    (template / "template/host/start.sh.jinja").rename(
+        template / "template/host/entrypoint.sh.jinja"
+    )
 
 
 EARLIER: dict[str, Change] = {
