@@ -30,7 +30,8 @@ nvidia_url=https://nvidia.github.io/libnvidia-container
 nvidia_key=C95B321B61E88C1809C4F759DDCAE044F796ECB0
 nvidia_packages=(nvidia-container-toolkit nvidia-container-toolkit-base
     libnvidia-container-tools libnvidia-container1)
-# This version runs on the glibc of every image: https://github.com/conda-forge/miniforge/releases
+# Every image has the glibc 2.17 that its installer asks for:
+# https://github.com/conda-forge/miniforge/issues/681 and https://github.com/conda-forge/miniforge/releases
 miniforge_url=https://github.com/conda-forge/miniforge/releases/download/25.3.1-0/Miniforge3-25.3.1-0-Linux-x86_64.sh
 miniforge_sha256=376b160ed8130820db0ab0f3826ac1fc85923647f75c1b8231166e3d559ab768
 
