@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from packaging.version import Version
@@ -97,13 +98,12 @@ def service_name(name: str) -> str:
     return ("tf" if name[0].isdigit() else "") + name.replace(".post", "-post")
 
 
-def _pulled(image: str, answers: Mapping[str, Any]) -> str:
+def _pulled(image: str, registry: str, digests: Mapping[str, str]) -> str:
     """Return the image from the registry and with the digest that were answered, if any."""
     host, _, rest = image.partition("/")
     path = rest if "." in host else image
-    name = f"{answers['registry']}/{path}" if answers["registry"] else image
-    digest = checks.read_digests(answers["digests"]).get(image)
-    return f"{name}@{digest}" if digest else name
+    name = f"{registry}/{path}" if registry else image
+    return f"{name}@{digests[image]}" if image in digests else name
 
 
 def _published(address: str, port: int) -> str:
@@ -148,19 +148,39 @@ def plan(answers: Mapping[str, Any]) -> list[Container]:
     Args:
         answers: All answers, checked. ``ports`` has an entry for every container.
     """
-    ledger = ports.read_ledger(answers["ports"])
+    return _plan(
+        tuple(checks.read_list(answers["tf_versions"])),
+        answers["containers"],
+        answers["registry"],
+        tuple(checks.read_digests(answers["digests"]).items()),
+        answers["bind_address"],
+        tuple(ports.read_ledger(answers["ports"]).items()),
+    )
+
+
+# Copier asks for the plan with every path and file that it renders.
+@lru_cache(maxsize=1)
+def _plan(
+    versions: tuple[str, ...],
+    way: str,
+    registry: str,
+    digests: tuple[tuple[str, str], ...],
+    bind_address: str,
+    ledger: tuple[tuple[str, int], ...],
+) -> list[Container]:
+    port = dict(ledger)
     return [
         Container(
             name=service_name(group.name),
-            image=_pulled(group.image, answers),
+            image=_pulled(group.image, registry, dict(digests)),
             toolkit=group.toolkit,
             hold=tuple(holds.hold_list(group.toolkit.packages)),
             python=catalogue.python_of(group.image),
-            port=ledger[group.name],
-            published=_published(answers["bind_address"], ledger[group.name]),
+            port=port[group.name],
+            published=_published(bind_address, port[group.name]),
             releases=group.releases,
             environments=group.environments,
             shared=group.shared,
         )
-        for group in sharing.groups(checks.read_list(answers["tf_versions"]), answers["containers"])
+        for group in sharing.groups(versions, way)
     ]
