@@ -104,7 +104,6 @@ def test_typed_at_the_prompt(
     data = [f"--data={name}={as_typed(answer)}" for name, answer in asked.items()]
     command = copier_command(
         copier_template,
-        "--data=kind=host",
         "--data=advanced=true",
         "--data=ssh=true",
         "--data=containers=per-version",

@@ -166,6 +166,8 @@ def test_sudo_makes_the_person_root_on_request_and_sshd_stays_the_persons(
     assert laptop.shell(SERVICE, "sudo id -u") == "0\n"
     assert laptop.shell(SERVICE, "sudo apt-mark showhold | wc -l").strip() == "18"
     proxy = "http_proxy=http://proxy.invalid:3128"
-    assert laptop.shell(SERVICE, f"{proxy} sudo printenv http_proxy") == "http://proxy.invalid:3128\n"
+    assert (
+        laptop.shell(SERVICE, f"{proxy} sudo printenv http_proxy") == "http://proxy.invalid:3128\n"
+    )
     users = made.exec(SERVICE, "ps", "-eo", "user=,comm=").splitlines()
     assert [line.split()[0] for line in users if "sshd" in line] == ["ai"]
