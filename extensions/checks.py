@@ -108,16 +108,16 @@ def _of_this_machine(answers: Answers) -> bool:
 
 def gpus_of(answers: Answers) -> list[str]:
     """Return the GPU generations of the host as answered, before that as nvidia-smi tells."""
-    if "gpus" in answers:
-        return read_list(answers["gpus"])
-    return machine.gpus() if _of_this_machine(answers) else []
+    if not _of_this_machine(answers):
+        return []
+    return read_list(answers["gpus"]) if "gpus" in answers else machine.gpus()
 
 
 def driver_of(answers: Answers) -> str:
     """Return the NVIDIA driver of the host as answered, before that as nvidia-smi tells."""
-    if "driver" in answers:
-        return str(answers["driver"])
-    return machine.driver() if _of_this_machine(answers) else ""
+    if not _of_this_machine(answers):
+        return ""
+    return str(answers["driver"]) if "driver" in answers else machine.driver()
 
 
 def _chosen(answers: Answers) -> list[str]:
@@ -170,6 +170,8 @@ def _tf_versions(answer: Any, answers: Answers) -> str:
         instead = listed([_suggested(version) for version in gone])
         verb = "is" if len(gone) == 1 else "are"
         return f"{listed(map(shown, gone))} {verb} not offered; choose {instead} instead"
+    if not _of_this_machine(answers):
+        return ""
     driver = _usable_driver(answers.get("driver", ""))
     if driver and (old := _too_old(driver, chosen)):
         return (
@@ -323,7 +325,7 @@ def _project_path(answer: Any, answers: Answers) -> str:
     return ""
 
 
-def _user(answer: Any) -> str:
+def _user(answer: Any, answers: Answers) -> str:
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", str(answer)):
         return (
             f"{shown(answer)} is no user name that useradd accepts; use up to 32 lower-case "
@@ -331,7 +333,15 @@ def _user(answer: Any) -> str:
         )
     if str(answer) in _SYSTEM_USERS:
         return f"{shown(answer)} is a system account of the images; use another name, such as ai"
+    if answers.get("kind") == kinds.CLUSTER and re.match("kube-|default$", namespace(str(answer))):
+        return f"{shown(answer)} is a namespace of Kubernetes; use another name, such as ai"
     return ""
+
+
+def namespace(user: str) -> str:
+    """Return the namespace of a user on a cluster, with which names of Services can begin."""
+    name = user.replace("_", "-").strip("-")
+    return name if name[:1].isalpha() else f"user-{name}".rstrip("-")
 
 
 # --- ports ------------------------------------------------------------------------------------
@@ -482,6 +492,40 @@ def _registry(answer: Any) -> str:
     )
 
 
+def _image_registry(answer: Any) -> str:
+    if answer == "":
+        return (
+            "'' is no registry; name the one that all nodes pull from, such as "
+            "registry.example.com/lab"
+        )
+    return _registry(answer)
+
+
+def _image_tag(answer: Any) -> str:
+    if isinstance(answer, float):
+        return f"{shown(answer)} is a number; write it in quotes, or use a tag such as v2"
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", str(answer)):
+        return f"{shown(answer)} is no tag of an image; use letters, digits, . _ and -, such as v2"
+    if answer == "latest":
+        return "'latest' does not tell one build from the next; use a tag that rises, such as v2"
+    return ""
+
+
+def _storage(answer: Any) -> str:
+    if answer in ("nfs", "hostPath"):
+        return ""
+    return f"{shown(answer)} is no storage that we know; use nfs or hostPath"
+
+
+def _nfs_server(answer: Any, answers: Answers) -> str:
+    if re.fullmatch(_HOST, str(answer)) or (answer == "" and answers.get("storage") != "nfs"):
+        return ""
+    return (
+        f"{shown(answer)} is no name or address of an NFS server; give it as the nodes know it, "
+        "such as nas.example.com, or answer hostPath to storage"
+    )
+
+
 def _digests(answer: Any) -> str:
     digests = read_digests(answer)
     example = "{tensorflow/tensorflow:2.17.0-gpu: sha256:4f3c...}"
@@ -545,6 +589,16 @@ def _boolean(answer: Any) -> str:
     return f"{shown(answer)} is neither yes nor no; answer true or false"
 
 
+def _of_a_cluster(question: str, answer: Any) -> str:
+    """Refuse what pods cannot have, where an answers file of a host brings it."""
+    value = str(answer).lower()
+    if question == "sudo" and value in _BOOLEANS[::2]:
+        return f"{shown(answer)} gives root, which no pod of ours may become; answer false"
+    if question == "ssh" and value in _BOOLEANS[1::2]:
+        return f"{shown(answer)} leaves no way into a pod but kubectl; answer true"
+    return ""
+
+
 def _containers(answer: Any) -> str:
     if answer in sharing.WAYS:
         return ""
@@ -578,12 +632,14 @@ _ALONE: dict[str, Callable[[Any], str]] = {
     "ssh": _boolean,
     "advanced": _boolean,
     "containers": _containers,
-    "user": _user,
     "sudo": _boolean,
     "port_offset": _port_offset,
     "bind_address": _bind_address,
     "gpu_devices": _gpu_devices,
     "packages": _packages,
+    "image_registry": _image_registry,
+    "image_tag": _image_tag,
+    "storage": _storage,
     "registry": _registry,
     "digests": _digests,
     "proxy": _proxy,
@@ -597,6 +653,8 @@ _AMONG_OTHERS: dict[str, Callable[[Any, Answers], str]] = {
     "gpus": _gpus,
     "conda_path": _conda_path,
     "project_path": _project_path,
+    "user": _user,
+    "nfs_server": _nfs_server,
 }
 
 _AFTER_WHAT_WAS_RECORDED: dict[str, Callable[[Any, Answers, Answers], str]] = {
@@ -610,6 +668,9 @@ QUESTIONS = (*_ALONE, *_AMONG_OTHERS, *_AFTER_WHAT_WAS_RECORDED)
 
 def _sentence(question: str, answers: Answers, recorded: Answers) -> str:
     answer = answers[question]
+    kind = answers.get("kind", kinds.HOST)
+    if kind in kinds.KINDS and not kinds.asks(kind, question):
+        return _of_a_cluster(question, answer) if kind == kinds.CLUSTER else ""
     if question not in _LISTS_AND_MAPS:
         if not isinstance(answer, str | int | float):
             return f"{shown(answer)} is neither text nor a number; write it in quotes"

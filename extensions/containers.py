@@ -111,6 +111,15 @@ def _published(address: str, port: int) -> str:
     return f"{host}:{port}:22"
 
 
+def proxies(answers: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables that tell programs of the answered proxy, none where there is none."""
+    proxy, exceptions = answers["proxy"], answers["no_proxy"]
+    if not proxy:
+        return {}
+    no_proxy = ",".join(["localhost", "127.0.0.1", *([exceptions] if exceptions else [])])
+    return {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": no_proxy}
+
+
 def environments(answers: Mapping[str, Any]) -> list[Release]:
     """Return the chosen releases that pip can put into a conda environment, oldest first."""
     chosen = catalogue.chosen(checks.read_list(answers["tf_versions"]))

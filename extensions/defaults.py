@@ -36,6 +36,8 @@ _DEFAULTS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "host_home": lambda _: machine.home(),
     "conda_path": lambda answers: machine.conda_path(str(answers["host_home"])),
     "project_path": lambda answers: f"{answers['host_home']}/tensorflow_volume",
+    "image_registry": lambda _: "",
+    "nfs_server": lambda _: "",
 }
 
 

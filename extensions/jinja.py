@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from . import (
         catalogue,
         checks,
+        cluster,
         containers,
         defaults,
         holds,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 else:
     catalogue = _sibling("catalogue")
     checks = _sibling("checks")
+    cluster = _sibling("cluster")
     containers = _sibling("containers")
     defaults = _sibling("defaults")
     holds = _sibling("holds")
@@ -105,16 +107,15 @@ def accepted(context: Context, question: str) -> bool:
         UserMessageError: the answer is refused.
     """
     answers = context.get_all()
-    if not kinds.asks(answers.get("kind", kinds.HOST), question):
-        return False
+    asked = kinds.asks(answers.get("kind", kinds.HOST), question)
     if question not in answers:
-        return True
+        return asked
     if question == "ports" and "ports" not in answers["_copier_conf"]["data"]:
         # A recorded ledger lacks the versions that are new: it is completed, then judged.
         answers = {**answers, "ports": allot_ports(context)}
     if sentence := _judge(question, answers):
         raise UserMessageError(sentence)
-    return True
+    return asked
 
 
 @pass_context
@@ -190,6 +191,24 @@ def costs(context: Context) -> list[sharing.Cost]:
     return sharing.costs(versions, context["containers"])
 
 
+@pass_context
+def proxies(context: Context) -> dict[str, str]:
+    """Return the variables that tell programs of the answered proxy."""
+    return containers.proxies(context.get_all())
+
+
+@pass_context
+def built_image(context: Context, container: containers.Container) -> str:
+    """Return the image that is built for a container of a cluster."""
+    return cluster.built_image(container, context.get_all())
+
+
+@pass_context
+def volumes(context: Context) -> list[cluster.Volume]:
+    """Return the directories that all pods of a cluster mount."""
+    return cluster.volumes(context.get_all())
+
+
 class Stack(Extension):
     """Functions and filters of copier.yml and of the template."""
 
@@ -198,21 +217,28 @@ class Stack(Extension):
         environment.globals.update(
             accepted=accepted,
             allot_ports=allot_ports,
+            built_image=built_image,
             container_choices=container_choices,
             costs=costs,
             cuda_families=holds.FAMILIES,
             default=default,
+            driver_above=cluster.driver_above,
             editor_paths=editor_paths,
             environments=environments,
+            gpu_families=cluster.gpu_families,
             gpu_generations=machine.generations,
             mirror_urls=mirrors.urls,
+            namespace=checks.namespace,
+            object_name=cluster.object_name,
             outlook=outlook,
             partition=partition,
             plan=plan,
+            proxies=proxies,
             refusal=refusal,
             ssh_aliases=ssh_aliases,
             too_old_for_editors=too_old_for_editors,
             version_choices=catalogue.choices,
+            volumes=volumes,
         )
         environment.filters.update(
             sh=quoting.shell,

@@ -23,7 +23,9 @@ QUESTIONS: dict[str, frozenset[str]] = {
         ]
     ),
     FLEET: frozenset(["kind", "language"]),
-    CLUSTER: frozenset(["kind", *_IMAGES, "language"]),
+    CLUSTER: frozenset(
+        ["kind", *_IMAGES, "image_registry", "image_tag", "storage", "nfs_server", "language"]
+    ),
 }
 """Names of the questions, by kind."""
 
