@@ -1,0 +1,298 @@
+"""The images of a cluster built, pushed and pulled, and a pod of it run without Kubernetes.
+
+There is no API server here. What a kubelet would do with the pod of `kubectl kustomize` is
+done with `docker run` by the functions below, which know every field that the pod has and
+fail at one that they do not.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pytest_copier.plugin import CopierProject
+
+from tests.e2e.conftest import RELEASES, official
+from tests.e2e.support import PERSON, Person, output, run
+from tests.support import missing
+
+VERSION = RELEASES["jammy"]
+OF_THE_IMAGE = 1000
+"""UID and GID of the first person, for whom the image is built; the colleague has another."""
+
+
+@pytest.fixture(scope="module")
+def registry(
+    engine: None,  # noqa: ARG001
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """Address of an empty registry: Debian's."""
+    if not shutil.which("docker-registry"):
+        missing("docker-registry is not installed: run .ci/engine")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    folder = tmp_path_factory.mktemp("registry")
+    configuration = folder / "config.yml"
+    configuration.write_text(
+        f"version: 0.1\nhttp: {{addr: {address}}}\n"
+        f"storage: {{filesystem: {{rootdirectory: {folder}/data}}}}\n"
+    )
+    process = subprocess.Popen(
+        ["docker-registry", "serve", configuration],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    yield address
+    process.terminate()
+    process.wait()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A generated cluster with a colleague of the first person."""
+
+    project: CopierProject
+    colleague: Person
+
+    @property
+    def image(self) -> str:
+        return f"{self.project.answers['image_registry']}/tf{VERSION}:v1"
+
+    def compose(self, *arguments: str) -> str:
+        return output("docker", "compose", "-f", "images/compose.yml", *arguments, cwd=self.path)
+
+    @property
+    def path(self) -> Path:
+        return self.project.path
+
+    @cached_property
+    def objects(self) -> dict[str, dict[str, Any]]:
+        """What `kubectl apply -k people/li` would send, by kind and name."""
+        kubectl = Path(sys.executable).with_name("kubectl")
+        sent = yaml.safe_load_all(output(kubectl, "kustomize", "people/li", cwd=self.path))
+        return {f"{each['kind']} {each['metadata']['name']}": each for each in sent}
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    arrive: Callable[[], Person],
+    generate: Callable[..., CopierProject],
+    stand_in: Callable[..., None],
+    registry: str,
+) -> Iterator[Cluster]:
+    """A cluster with its image built and pushed, and gone from this machine."""
+    colleague = arrive()
+    stand_in(official(VERSION, extra=("python3-venv",)))
+    project = generate(
+        **colleague.answers(
+            kind="cluster", host="e2e-cluster", tf_versions=[VERSION], mirror="none",
+            uid=OF_THE_IMAGE, gid=OF_THE_IMAGE, host_home=str(colleague.folder / "first"),
+            project_path="/srv/first", storage="hostPath", image_registry=f"{registry}/lab",
+        )
+    )  # fmt: skip
+    first = project / "people/ai/kustomization.yaml"
+    copy = first.read_text()
+    for old, new in {
+        "namespace: ai": "namespace: li",
+        "namePrefix: ai-": "namePrefix: li-",
+        f"value: {OF_THE_IMAGE}": f"value: {PERSON}",
+        f"value: {colleague.folder}/first": f"value: {colleague.home}",
+        "value: /srv/first": f"value: {colleague.projects}",
+    }.items():
+        assert old in copy
+        copy = copy.replace(old, new)
+    (project / "people/li").mkdir()
+    (project / "people/li/kustomization.yaml").write_text(copy)
+    made = Cluster(project, colleague)
+    made.compose("build")
+    made.compose("push")
+    output("docker", "image", "rm", made.image)
+    yield made
+    run("docker", "image", "rm", "--force", made.image)
+
+
+def as_kubelet_mounts(
+    cluster: Cluster, volumes: list[dict[str, Any]], group: int, folder: Path, key: Path
+) -> dict[str, Path]:
+    """Make the volumes of a pod as directories of this machine; return them by name."""
+    made = {}
+    for volume in volumes:
+        name = volume["name"]
+        place = folder / name
+        match volume:
+            case {"persistentVolumeClaim": {"claimName": claim}}:
+                bound = cluster.objects[f"PersistentVolumeClaim {claim}"]["spec"]["volumeName"]
+                source = cluster.objects[f"PersistentVolume {bound}"]["spec"]["hostPath"]
+                assert source["type"] == "Directory"
+                place = Path(source["path"])
+                assert place.is_dir()
+            case {"configMap": {"name": config_map, "defaultMode": mode}}:
+                place.mkdir()
+                for file, text in cluster.objects[f"ConfigMap {config_map}"]["data"].items():
+                    (place / file).write_text(text)
+                    (place / file).chmod(mode)
+            case {"secret": {"secretName": "ssh-host-key", "defaultMode": mode}}:
+                place.mkdir()
+                shutil.copy(key, place)
+                (place / key.name).chmod(mode)
+                shutil.chown(place / key.name, 0, group)
+            case {"emptyDir": {}}:
+                place.mkdir()
+                place.chmod(0o2777)
+                shutil.chown(place, 0, group)
+            case _:
+                raise AssertionError(volume)
+        made[name] = place
+    return made
+
+
+def as_docker_runs(
+    pod: dict[str, Any], container: dict[str, Any], volumes: dict[str, Path]
+) -> list[str]:
+    """Return the options of `docker run` for a container of a pod."""
+    person = dict(pod["securityContext"])
+    assert person.pop("runAsNonRoot") is True
+    assert person.pop("seccompProfile") == {"type": "RuntimeDefault"}
+    options = [f"--user={person.pop('runAsUser')}:{person.pop('runAsGroup')}"]
+    for group in [person.pop("fsGroup"), *person.pop("supplementalGroups")]:
+        options.append(f"--group-add={group}")
+    options += [f"--sysctl={each['name']}={each['value']}" for each in person.pop("sysctls")]
+    assert person == {}
+    limits = dict(container["securityContext"])
+    assert limits.pop("allowPrivilegeEscalation") is False
+    options += ["--security-opt=no-new-privileges", *map("--cap-drop={}".format, limits.pop("capabilities")["drop"])]  # fmt: skip  # noqa: E501
+    assert limits == {}
+    for each in container.get("env", []):
+        options.append(f"--env={each['name']}={each['value']}")
+    for mount in sorted(container["volumeMounts"], key=lambda mount: str(mount["mountPath"])):
+        source = volumes[mount["name"]] / mount.get("subPath", "")
+        access = ",readonly" if mount.get("readOnly") else ""
+        options.append(f"--mount=type=bind,source={source},target={mount['mountPath']}{access}")
+    return options
+
+
+@dataclass(frozen=True)
+class Pod:
+    """The colleague's pod, running."""
+
+    name: str
+    cluster: Cluster
+    container: dict[str, Any]
+    config: Path
+
+    def ssh(self, command: str) -> str:
+        alias = f"{self.cluster.project.answers['host']}-tf{VERSION}"
+        return output("ssh", "-F", self.config, alias, command, timeout=60)
+
+    def probe(self, kind: str) -> int:
+        command = self.container[kind]["exec"]["command"]
+        return run("docker", "exec", self.name, *command).returncode
+
+    def log(self) -> str:
+        done = run("docker", "logs", self.name)
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def pod(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
+    """The pod of the colleague, with the image pulled and the port of the Service published."""
+    folder = tmp_path_factory.mktemp("kubelet")
+    key = folder / "ssh_host_ed25519_key"
+    output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "e2e", "-f", key)
+    spec = cluster.objects[f"Deployment li-tf{VERSION.replace('.', '-')}"]["spec"]["template"]["spec"]  # fmt: skip  # noqa: E501
+    group = spec["securityContext"]["fsGroup"]
+    volumes = as_kubelet_mounts(cluster, spec["volumes"], group, folder, key)
+    (first,) = spec["initContainers"]
+    output(
+        "docker", "run", "--rm", *as_docker_runs(spec, first, volumes),
+        f"--entrypoint={first['command'][0]}", first["image"],
+        *first["command"][1:], *first["args"],
+    )  # fmt: skip
+    (container,) = spec["containers"]
+    (port,) = cluster.objects[f"Service li-tf{VERSION.replace('.', '-')}"]["spec"]["ports"]
+    name = "e2e-cluster-pod"
+    gpus = container["resources"]["limits"]["nvidia.com/gpu"]
+    output(
+        "docker", "run", "--detach", f"--name={name}", f"--gpus={gpus}",
+        f"--publish=127.0.0.1:{port['port']}:{port['targetPort']}",
+        *as_docker_runs(spec, container, volumes), container["image"],
+    )  # fmt: skip
+    config = cluster.colleague.laptop / "e2e-cluster.conf"
+    public = key.with_suffix(".pub").read_text().split()
+    known = cluster.colleague.laptop / "known_hosts"
+    known.write_text(f"e2e-cluster-containers {public[0]} {public[1]}\n")
+    config.write_text(
+        (cluster.path / "ssh_config")
+        .read_text()
+        .replace("    HostName e2e-cluster\n", "    HostName 127.0.0.1\n")
+        + f"    IdentityFile {cluster.colleague.key}\n    UserKnownHostsFile {known}\n"
+        + "    StrictHostKeyChecking yes\n    BatchMode yes\n    LogLevel ERROR\n"
+    )
+    made = Pod(name, cluster, container, config)
+    try:
+        probe = container["startupProbe"]
+        for _ in range(probe["failureThreshold"]):
+            if made.probe("startupProbe") == 0:
+                break
+            time.sleep(probe["periodSeconds"])
+        else:
+            raise AssertionError(made.log())
+        yield made
+    finally:
+        run("docker", "rm", "--force", name)
+
+
+def test_a_colleague_of_another_uid_than_the_images_logs_in_with_the_key_of_the_secret(
+    pod: Pod,
+) -> None:
+    assert json.loads(output("docker", "image", "inspect", pod.cluster.image))[0]["RepoDigests"]
+    said = pod.ssh("id -u; id -g; id -un; echo $HOME; touch /AI/mine; stat -c %u /AI/mine")
+    assert said.split() == [str(PERSON), str(PERSON), "ai", "/AI", str(PERSON)]
+    assert not (pod.cluster.colleague.projects / ".ssh").exists()
+
+
+def test_no_process_of_the_pod_is_root_or_could_become_it(pod: Pod) -> None:
+    status = pod.ssh("cat /proc/[0-9]*/status 2>/dev/null || true")
+    facts = [line.split() for line in status.splitlines()]
+    assert {tuple(f[1:]) for f in facts if f[0] == "Uid:"} == {(str(PERSON),) * 4}
+    assert {f[1] for f in facts if f[0] in ("CapEff:", "CapPrm:", "CapBnd:")} == {"0" * 16}
+    assert {f[1] for f in facts if f[0] == "NoNewPrivs:"} == {"1"}
+
+
+def test_environments_conda_and_the_read_only_home_are_where_a_host_has_them(pod: Pod) -> None:
+    assert pod.ssh(f"bash /environments/new.sh {VERSION} 2>&1; ls /environments").split()[-2:] == [
+        "new.sh",
+        f"tf{VERSION}.yml",
+    ]
+    assert pod.ssh("test -x /environments/new.sh; bash -lic 'type -t conda' 2>/dev/null") == (
+        "function\n"
+    )
+    home = pod.cluster.project.answers["host_home"]
+    refused = run("ssh", "-F", pod.config, f"e2e-cluster-tf{VERSION}", f"touch '{home}/file'")
+    assert "Read-only file system" in refused.stderr
+
+
+def test_what_a_session_leaves_behind_does_not_stay_a_zombie(pod: Pod) -> None:
+    pod.ssh("(setsid sleep 0.2 >/dev/null 2>&1 &)")
+    time.sleep(0.5)
+    states = pod.ssh("cat /proc/[0-9]*/stat 2>/dev/null || true")
+    assert ") Z " not in states
+
+
+def test_every_probe_succeeds_and_leaves_no_line_in_the_log(pod: Pod) -> None:
+    before = pod.log()
+    for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert pod.probe(kind) == 0
+    time.sleep(0.5)
+    assert pod.log() == before
