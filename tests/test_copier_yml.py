@@ -16,7 +16,8 @@ QUESTIONS = {name: facts for name, facts in CONFIG.items() if not name.startswit
 
 # An interface: people write these names into their --data files. The ledger of ports comes
 # last, since it follows from the answers before it.
-NAMES = """kind host tf_versions driver gpus uid gid host_home conda_path project_path mirror ssh
+NAMES = """kind host tf_versions driver gpus uid gid host_home conda_path project_path image_registry
+    image_tag storage nfs_server mirror ssh
     advanced containers user sudo port_offset bind_address gpu_devices packages registry digests
     proxy no_proxy language ports""".split()
 
@@ -47,7 +48,8 @@ def test_a_question_is_one_sentence_and_is_checked_wherever_it_is_answered(name:
     without_values = re.sub(r"\{\{.*?\}\}", "...", question["help"])
     assert re.fullmatch(r"[A-Z][^?]*\?( \([^()]+\))?", without_values)
     assert question["when"] == f"{{{{ accepted('{name}') }}}}"
-    chosen = question["type"] == "bool" or name in ("kind", "containers", "language")
+    chosen = "choices" in question and not question.get("multiselect")
+    chosen = chosen or question["type"] == "bool"
     assert question.get("validator") == (None if chosen else f"{{{{ refusal('{name}') }}}}")
 
 

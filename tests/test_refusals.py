@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,6 +30,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "host_home": ("~", "'~' is not absolute"),
     "conda_path": ("/home/ai", "'/home/ai' would make the read-only home"),
     "project_path": ("/home/ai", "'/home/ai' would make host_home"),
+    "image_registry": ("", "'' is no registry; name the one that all nodes pull from"),
+    "image_tag": ("latest", "'latest' does not tell one build from the next"),
+    "storage": ("ceph", "'ceph' is no storage that we know; use nfs or hostPath"),
+    "nfs_server": ("", "'' is no name or address of an NFS server"),
     "mirror": ("alyun", "'alyun' is no mirror that we know"),
     "ssh": ("maybe", "'maybe' is neither yes nor no"),
     "advanced": ("maybe", "'maybe' is neither yes nor no"),
@@ -52,6 +57,16 @@ def test_every_question_is_among_them() -> None:
     assert set(BAD) == set(checks.QUESTIONS)
 
 
+CLUSTER = {
+    "kind": "cluster",
+    "image_registry": "registry.example.com/lab",
+    "image_tag": "v1",
+    "storage": "nfs",
+    "nfs_server": "nas.example.com",
+}
+"""What a cluster is asked and a host is not."""
+
+
 def as_typed(answer: Any) -> str:
     return answer if isinstance(answer, str) else json.dumps(answer)
 
@@ -65,7 +80,8 @@ def test_a_bad_answer_is_refused(
     article: dict[str, Any],
     tmp_path: Path,
 ) -> None:
-    answers = {**article, question: BAD[question][0]}
+    of_its_kind = CLUSTER if question in CLUSTER and question != "kind" else {}
+    answers = {**article, **of_its_kind, question: BAD[question][0]}
     given = {name: as_given(answer) for name, answer in answers.items()}
     with pytest.raises(UserMessageError) as refused:
         copier.copy(tmp_path / "gpu01", **given)
@@ -172,3 +188,24 @@ def test_without_answers_a_machine_gets_what_it_can_run_or_is_told(
         recorded = yaml.safe_load((tmp_path / "gpu01/.copier-answers.yml").read_text())
         assert recorded["tf_versions"] == ["2.17.0-nv25.02"]
         assert (recorded["driver"], recorded["gpus"]) == (driver, ["blackwell"])
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "sentence"),
+    [
+        ("sudo", True, "'True' gives root, which no pod of ours may become; answer false"),
+        ("ssh", False, "'False' leaves no way into a pod but kubectl; answer true"),
+        ("user", "kube-system", "'kube-system' is a namespace of Kubernetes; use another name"),
+    ],
+)
+def test_a_cluster_refuses_what_a_host_could_have(
+    question: str,
+    answer: Any,
+    sentence: str,
+    copier: CopierFixture,
+    article: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(UserMessageError, match=re.escape(f"{question}: {sentence}")):
+        copier.copy(tmp_path / "gpu01", **{**article, **CLUSTER, question: answer})
+    assert not (tmp_path / "gpu01").exists()
