@@ -29,6 +29,10 @@ HOME = "/AI"
 MAX_ID = 2**32 - 2
 """Highest UID and GID: the one above means "unchanged" to chown(2)."""
 
+MAX_ID_OF_PODS = 2**31 - 1
+"""Highest UID and GID that Kubernetes takes:
+https://github.com/kubernetes/apimachinery/blob/master/pkg/util/validation/validation.go"""
+
 NOBODY = (65534, 65535)
 """UIDs and GIDs that mean nobody."""
 
@@ -245,7 +249,7 @@ def _host(answer: Any) -> str:
     )
 
 
-def _id(answer: Any, command: str) -> str:
+def _id(answer: Any, command: str, answers: Answers) -> str:
     number = _number(answer)
     if number is None:
         return f"{shown(answer)} is no number; write the one that '{command}' prints"
@@ -254,9 +258,10 @@ def _id(answer: Any, command: str) -> str:
             f"{shown(answer)} is root's; give that of the ordinary user who owns the home, "
             f"as '{command}' prints it"
         )
-    if number in NOBODY or number > MAX_ID:
+    highest = MAX_ID_OF_PODS if answers.get("kind") == kinds.CLUSTER else MAX_ID
+    if number in NOBODY or number > highest:
         return (
-            f"{shown(answer)} is nobody's; give one from 1 to {MAX_ID} other than "
+            f"{shown(answer)} is nobody's; give one from 1 to {highest} other than "
             f"{listed(map(str, NOBODY))}, as '{command}' prints it"
         )
     return ""
@@ -625,8 +630,6 @@ def _language(answer: Any) -> str:
 
 _ALONE: dict[str, Callable[[Any], str]] = {
     "host": _host,
-    "uid": lambda answer: _id(answer, "id -u"),
-    "gid": lambda answer: _id(answer, "id -g"),
     "host_home": _mounted_path,
     "mirror": _mirror,
     "ssh": _boolean,
@@ -651,6 +654,8 @@ _AMONG_OTHERS: dict[str, Callable[[Any, Answers], str]] = {
     "tf_versions": _tf_versions,
     "driver": _driver,
     "gpus": _gpus,
+    "uid": lambda answer, answers: _id(answer, "id -u", answers),
+    "gid": lambda answer, answers: _id(answer, "id -g", answers),
     "conda_path": _conda_path,
     "project_path": _project_path,
     "user": _user,

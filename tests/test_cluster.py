@@ -38,10 +38,10 @@ CASES: dict[str, dict[str, Any]] = {
     "odd paths on NFS, for an odd name": {
         "nfs_server": "[fd00::17]",
         "host_home": "/data/my lab/a=i & co -",
-        "conda_path": "/data/my lab/a=i & co -/- conda, {%}",
+        "conda_path": "/data/my lab/a=i & co -/- conda, {x}",
         "project_path": "/data/李, !important",
         "user": "_2li_",
-        "uid": 4294967294,
+        "uid": 2147483647,
         "gid": 100,
     },
     "a company network": {

@@ -12,8 +12,10 @@ import pytest
 from pytest_copier.plugin import CopierProject
 
 from tests.support import ROOT, git
+from tests.test_refusals import CLUSTER
 
 IN_BOTH_LANGUAGES = {
+    "docs/cluster.md": "docs/zh/cluster.md",
     "docs/guide.md": "docs/zh/guide.md",
     "docs/host.md": "docs/zh/host.md",
     "docs/known-problems.md": "docs/zh/known-problems.md",
@@ -60,7 +62,7 @@ def shared_links(kept: list[str]) -> list[str]:
     return [item for item in kept if item not in ("README.md", "README.zh-CN.md")]
 
 
-@pytest.mark.parametrize("answers", [{}, {"ssh": False}, {"tf_versions": ["1.15.5"]}])
+@pytest.mark.parametrize("answers", [{}, {"ssh": False}, {"tf_versions": ["1.15.5"]}, CLUSTER])
 def test_the_readme_of_the_directory_has_the_same_shape_in_both_languages(
     generate: Callable[..., CopierProject], answers: dict[str, object]
 ) -> None:

@@ -195,6 +195,7 @@ def test_without_answers_a_machine_gets_what_it_can_run_or_is_told(
     [
         ("sudo", True, "'True' gives root, which no pod of ours may become; answer false"),
         ("ssh", False, "'False' leaves no way into a pod but kubectl; answer true"),
+        ("uid", 2147483648, "'2147483648' is nobody's; give one from 1 to 2147483647"),
         ("user", "kube-system", "'kube-system' is a namespace of Kubernetes; use another name"),
     ],
 )
