@@ -2,6 +2,10 @@
 # Starts a container, as its user.
 set -euo pipefail
 
+# On Kubernetes the directory differs from person to person, and a Secret brings the key.
+project=${PROJECT_PATH:-/home/ai/tensorflow_volume}
+host_key=${SSH_HOST_KEY:-/AI/.ssh/ssh_host_ed25519_key}
+
 main() {
     check_user
     check_mounts
@@ -9,7 +13,7 @@ main() {
     save_environment
     make_host_key
     check_keys
-    exec /usr/sbin/sshd -D -e -f /etc/ssh/sshd_config 2> >(explain_log >&2)
+    exec /usr/sbin/sshd -D -e -f /etc/ssh/sshd_config -h "$host_key" 2> >(explain_log >&2)
 }
 
 say() {
@@ -25,16 +29,16 @@ check_user() {
 
 check_mounts() {
     if [[ -O /AI && ! -w /AI ]]; then
-        say '/AI is read-only; on the host see: findmnt -T /home/ai/tensorflow_volume'
+        say "/AI is read-only; on the host see: findmnt -T ${project@Q}"
         exit 1
     fi
     if [[ ! -w /AI ]]; then
         say "/AI belongs to $(stat -c %u:%g /AI) and $(id -u):$(id -g) cannot write to it;" \
-            'on the host run: sudo chown 1000:1000 /home/ai/tensorflow_volume'
+            "on the host run: sudo chown $(id -u):$(id -g) ${project@Q}"
         exit 1
     fi
     if [[ ! -w /home/ai/miniconda3 ]]; then
-        say '/home/ai/miniconda3 is no conda that 1000 can write to; install Miniforge or Miniconda there on the host'
+        say "/home/ai/miniconda3 is no conda that $(id -u) can write to; install Miniforge or Miniconda there on the host"
     elif ! /home/ai/miniconda3/bin/python -V >/dev/null 2>&1; then
         say '/home/ai/miniconda3/bin/python does not run on this Ubuntu; here conda only activates environments'
     fi
@@ -63,19 +67,19 @@ save_environment() {
 # One key for all containers of the host. They may start at the same moment: a link
 # cannot replace a key that another one made first.
 make_host_key() {
-    local key=/AI/.ssh/ssh_host_ed25519_key new=
-    if [[ -s $key ]]; then
-        chmod 600 "$key" # or sshd would not take it
+    local new=
+    if [[ -s $host_key ]]; then
+        if [[ -O $host_key ]]; then chmod 600 "$host_key"; fi # or sshd would not take it
         return
     fi
     if { mkdir -m 700 /AI/.ssh 2>/dev/null || [[ -d /AI/.ssh ]]; } &&
         new=$(mktemp -d /AI/.ssh/new.XXXXXX) &&
         ssh-keygen -q -t ed25519 -N '' -C gpu01 -f "$new/key" && sync "$new/key"; then
-        ln "$new/key" "$key" 2>/dev/null && mv "$new/key.pub" "$key.pub"
+        ln "$new/key" "$host_key" 2>/dev/null && mv "$new/key.pub" "$host_key.pub"
     fi
     rm -rf "$new"
-    if [[ ! -s $key ]]; then
-        say "$key could not be written;" 'on the host see: df -h /home/ai/tensorflow_volume'
+    if [[ ! -s $host_key ]]; then
+        say "$host_key could not be written; on the host see: df -h ${project@Q}"
         exit 1
     fi
 }
@@ -101,7 +105,7 @@ explain_log() {
         echo "$line"
         if [[ $line == "Authentication refused: bad ownership or modes for "* ]]; then
             printf -v path %b "${line#*modes for * }" # sshd writes bytes beyond ASCII as \nnn
-            if [[ $path/ == /AI/* ]]; then path=/home/ai/tensorflow_volume${path#/AI}; fi
+            if [[ $path/ == /AI/* ]]; then path=$project${path#/AI}; fi
             say "sshd takes no keys from a place where others may write; on the host run:" \
                 "chmod go-w ${path@Q}"
         fi
