@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from pytest_copier.plugin import CopierProject
 
 from extensions import catalogue, checks
 from tests.releases import ANSWERS_FILE, Repository
-from tests.support import ROOT
+from tests.support import ROOT, missing
 from tests.test_generated import YAMLLINT, files, groups, run, tool
 from tests.test_refusals import CLUSTER
 
@@ -124,12 +126,28 @@ def test_yamllint_finds_nothing(project: CopierProject) -> None:
 def test_compose_builds_every_image_under_the_name_that_the_pods_pull(
     project: CopierProject, objects: list[dict[str, Any]]
 ) -> None:
-    built = yaml.safe_load((project / "images/compose.yml").read_text())["services"]
+    if not shutil.which("docker"):
+        missing("Docker Compose is not installed")
+    config = ["docker", "compose", "-f", "images/compose.yml", "config", "--format", "json"]
+    built = json.loads(run(*config, cwd=project.path))["services"]
     pulled = {each["image"] for pod in pods(objects) for each in containers_of(pod)}
     assert {service["image"] for service in built.values()} == pulled
     for name, service in built.items():
         assert service["image"].startswith(f"{project.answers['image_registry']}/{name}:")
         assert service["build"]["dockerfile"] == f"{name}/Dockerfile"
+
+
+def test_the_images_are_those_of_a_host(
+    case: str, project: CopierProject, generate: Callable[..., CopierProject]
+) -> None:
+    of_a_host = files(generate(**{**CLUSTER, **CASES[case], "kind": "host"}))
+    for name, text in files(project).items():
+        folder, _, file = name.partition("/")
+        if folder == "images" and file != "compose.yml":
+            assert text == of_a_host[file], name
+        if name.startswith("base/environments/"):
+            assert text == of_a_host[name.removeprefix("base/")]
+    assert files(project)["ssh_config"] == of_a_host["ssh_config"]
 
 
 @pytest.mark.parametrize("version", NEWEST_FOUR)
@@ -307,7 +325,10 @@ def test_the_answers_of_a_host_make_the_cluster_with_its_ports_and_environments(
     hosts.mkdir()
     (hosts / "gpu01").symlink_to(ROOT / "example/gpu01")
     more = [f"--data={name}={CLUSTER[name]}" for name in ("image_registry", "nfs_server")]
-    copier_command(*command.split()[1:], *more, str(copier_template), "cluster", cwd=tmp_path)
+    said = copier_command(
+        *command.split()[1:], *more, str(copier_template), "cluster", cwd=tmp_path
+    )
+    assert "docker compose -f images/compose.yml push && kubectl apply -k people/ai" in said
     recorded = yaml.safe_load((tmp_path / "cluster" / ANSWERS_FILE).read_text())
     of_the_host = yaml.safe_load((ROOT / "example/gpu01" / ANSWERS_FILE).read_text())
     kept = recorded.keys() & of_the_host.keys() - {"_commit", "_src_path", "kind"}
@@ -319,6 +340,15 @@ def test_the_answers_of_a_host_make_the_cluster_with_its_ports_and_environments(
     for path in (ROOT / "example/gpu01/environments").iterdir():
         copied = tmp_path / "cluster/base/environments" / path.name
         assert copied.read_bytes() == path.read_bytes()
+
+
+def test_the_answers_of_a_cluster_make_a_host_again(
+    generate: Callable[..., CopierProject],
+) -> None:
+    cluster = generate(**CLUSTER, tf_versions=["2.9.1", "2.9.3"], port_offset=20)
+    host = generate(**{**cluster.answers, "kind": "host"})
+    assert host.answers["ports"] == cluster.answers["ports"] == {"2.9.1": 20942, "2.9.3": 20943}
+    assert not CLUSTER.keys() - {"kind"} & host.answers.keys()
 
 
 def test_another_version_changes_no_other_container_no_port_and_nobody_s_file(
