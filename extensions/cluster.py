@@ -41,6 +41,16 @@ def driver_above(container: Container) -> str:
     return str(int(container.toolkit.driver.split(".")[0]) - 1)
 
 
+def conda_in_home(answers: Mapping[str, Any]) -> str:
+    """Return where in the home conda is mounted, empty where it is not.
+
+    A mount point must be there in a home that is read-only.
+    """
+    home = f"{answers['host_home']}/"
+    conda = str(answers["conda_path"])
+    return conda.removeprefix(home) if conda.startswith(home) else ""
+
+
 @dataclass(frozen=True)
 class Volume:
     """A directory that all pods mount."""

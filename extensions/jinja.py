@@ -204,6 +204,12 @@ def built_image(context: Context, container: containers.Container) -> str:
 
 
 @pass_context
+def conda_in_home(context: Context) -> str:
+    """Return where in the home conda is mounted, empty where it is not."""
+    return cluster.conda_in_home(context.get_all())
+
+
+@pass_context
 def volumes(context: Context) -> list[cluster.Volume]:
     """Return the directories that all pods of a cluster mount."""
     return cluster.volumes(context.get_all())
@@ -218,6 +224,7 @@ class Stack(Extension):
             accepted=accepted,
             allot_ports=allot_ports,
             built_image=built_image,
+            conda_in_home=conda_in_home,
             container_choices=container_choices,
             costs=costs,
             cuda_families=holds.FAMILIES,

@@ -140,7 +140,8 @@ def test_compose_builds_every_image_under_the_name_that_the_pods_pull(
 def test_the_images_are_those_of_a_host(
     case: str, project: CopierProject, generate: Callable[..., CopierProject]
 ) -> None:
-    of_a_host = files(generate(**{**CLUSTER, **CASES[case], "kind": "host"}))
+    answers = {**CLUSTER, **CASES[case], "kind": "host", "driver": "", "gpus": []}
+    of_a_host = files(generate(**answers))
     for name, text in files(project).items():
         folder, _, file = name.partition("/")
         if folder == "images" and file != "compose.yml":

@@ -270,6 +270,16 @@ def test_a_colleague_of_another_uid_than_the_images_logs_in_with_the_key_of_the_
     assert not (pod.cluster.colleague.projects / ".ssh").exists()
 
 
+def test_an_account_of_the_image_that_has_the_uid_of_the_person_makes_way(pod: Pod) -> None:
+    """www-data has 33 in every Ubuntu."""
+    spec = pod.cluster.objects[f"Deployment {NAME}"]["spec"]["template"]["spec"]
+    (script,) = spec["initContainers"][0]["args"]
+    as_33 = ["--rm", "--user=33:33", "--entrypoint=bash", pod.cluster.image, "-euc"]
+    accounts = output("docker", "run", *as_33, script.replace(">/etc/person/passwd", ""))
+    with_33 = [line for line in accounts.splitlines() if line.split(":")[2] == "33"]
+    assert with_33 == ["ai:x:33:33::/AI:/bin/bash"]
+
+
 def test_no_process_of_the_pod_is_root_or_could_become_it(pod: Pod) -> None:
     status = pod.ssh("cat /proc/[0-9]*/status 2>/dev/null || true")
     facts = [line.split() for line in status.splitlines()]
