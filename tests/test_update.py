@@ -14,7 +14,7 @@ import pytest
 import yaml
 from copier.errors import UserMessageError
 
-from extensions import catalogue
+from extensions import catalogue, kinds
 from extensions.containers import service_name
 from tests.releases import (
     ANSWERS_FILE,
@@ -29,10 +29,10 @@ from tests.releases import (
 from tests.support import ROOT, git
 
 CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text())
-QUESTIONS = {  # without the advanced ones
-    name: facts
-    for name, facts in CONFIG.items()
-    if not name.startswith("_") and facts.get("ask", "{{ ssh }}") == "{{ ssh }}"
+QUESTIONS = {  # of a host, without the advanced ones
+    name: CONFIG[name]
+    for name in CONFIG
+    if name in kinds.QUESTIONS[kinds.HOST] and CONFIG[name].get("ask", "{{ ssh }}") == "{{ ssh }}"
 }
 RELEASED = [tag for tag in git(ROOT, "tag", "--list").split() if re.match(r"[0-9]", tag)]
 ON_THE_HOST = {"host/doctor.sh", "host/setup.sh"}
@@ -148,7 +148,7 @@ def test_answering_a_port_anew_is_refused_and_changes_nothing(host: Host) -> Non
 @pytest.mark.parametrize(
     ("answers", "changed"),
     [
-        ({"uid": 1001, "gid": 1001}, {".env", "README.md", "start.sh", *ON_THE_HOST}),
+        ({"uid": 1001, "gid": 1001}, {".env", "README.md", *ON_THE_HOST}),
         (
             {"mirror": "none"},
             {"init_env1.sh", "init_env2.sh", "environments/new.sh", *ON_THE_HOST},
