@@ -8,11 +8,13 @@ fail at one that they do not.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +29,7 @@ from tests.e2e.conftest import RELEASES, official
 from tests.e2e.support import PERSON, Person, output, run
 from tests.support import missing
 
+KUBECTL = Path(sys.executable).with_name("kubectl")
 VERSION = RELEASES["jammy"]
 NAME = f"li-tf{VERSION.replace('.', '-')}"
 OF_THE_IMAGE = 1000
@@ -80,8 +83,7 @@ class Cluster:
     @cached_property
     def objects(self) -> dict[str, dict[str, Any]]:
         """What `kubectl apply -k people/li` would send, by kind and name."""
-        kubectl = Path(sys.executable).with_name("kubectl")
-        sent = yaml.safe_load_all(output(kubectl, "kustomize", "people/li", cwd=self.path))
+        sent = yaml.safe_load_all(output(KUBECTL, "kustomize", "people/li", cwd=self.path))
         return {f"{each['kind']} {each['metadata']['name']}": each for each in sent}
 
 
@@ -135,7 +137,11 @@ def as_kubelet_writes(place: Path, files: dict[str, str], mode: int, group: int)
 
 
 def as_kubelet_mounts(
-    cluster: Cluster, volumes: list[dict[str, Any]], group: int, folder: Path, key: Path
+    cluster: Cluster,
+    volumes: list[dict[str, Any]],
+    group: int,
+    folder: Path,
+    secret: dict[str, Any],
 ) -> dict[str, Path]:
     """Make the volumes of a pod as directories of this machine; return them by name."""
     made = {}
@@ -152,8 +158,10 @@ def as_kubelet_mounts(
             case {"configMap": {"name": config_map, "defaultMode": mode}}:
                 files = cluster.objects[f"ConfigMap {config_map}"]["data"]
                 as_kubelet_writes(place, files, mode, group)
-            case {"secret": {"secretName": "ssh-host-key", "defaultMode": mode}}:
-                as_kubelet_writes(place, {key.name: key.read_text()}, mode, group)
+            case {"secret": {"secretName": name_of_secret, "defaultMode": mode}}:
+                assert name_of_secret == secret["metadata"]["name"]
+                decoded = {file: b64decode(text).decode() for file, text in secret["data"].items()}
+                as_kubelet_writes(place, decoded, mode, group)
             case {"emptyDir": {}}:
                 place.mkdir()
                 place.chmod(0o2777)
@@ -212,15 +220,24 @@ class Pod:
         return done.stdout + done.stderr
 
 
+def host_key_by_the_readme(cluster: Cluster, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Make the key and the Secret by the commands of the README; return both."""
+    readme = (cluster.path / "README.md").read_text()
+    (make,) = re.findall("^ssh-keygen .*$", readme, re.MULTILINE)
+    output("bash", "-euc", make, cwd=folder)
+    (create,) = re.findall("^kubectl (.* create secret .*)$", readme, re.MULTILINE)
+    command = [KUBECTL, *create.split(), "--dry-run=client", "--output=yaml"]
+    return folder / "ssh_host_ed25519_key", yaml.safe_load(output(*command, cwd=folder))
+
+
 @pytest.fixture(scope="module")
 def pod(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
     """The pod of the colleague, with the image pulled and the port of the Service published."""
     folder = tmp_path_factory.mktemp("kubelet")
-    key = folder / "ssh_host_ed25519_key"
-    output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "e2e", "-f", key)
+    key, secret = host_key_by_the_readme(cluster, folder)
     spec = cluster.objects[f"Deployment {NAME}"]["spec"]["template"]["spec"]
     group = spec["securityContext"]["fsGroup"]
-    volumes = as_kubelet_mounts(cluster, spec["volumes"], group, folder, key)
+    volumes = as_kubelet_mounts(cluster, spec["volumes"], group, folder, secret)
     (first,) = spec["initContainers"]
     output(
         "docker", "run", "--rm", *as_docker_runs(spec, first, volumes),
