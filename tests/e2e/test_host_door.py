@@ -38,6 +38,9 @@ EFFECTIVE = """
 """
 """Of what OpenSSH and this directory decide, what keeps the door shut."""
 
+HOST_KEY = "/AI/.ssh/ssh_host_ed25519_key"
+"""Named by start.sh, without which sshd does not even print what it would do."""
+
 AWAITS_QUANTUM_COMPUTERS = "does not provide protection against post-quantum attacks"
 
 
@@ -46,7 +49,7 @@ def port(laptop: Laptop, service: str) -> int:
 
 
 def test_sshd_keeps_the_door_shut(host: Directory, service: str) -> None:
-    effective = host.exec(service, "/usr/sbin/sshd", "-T").splitlines()
+    effective = host.exec(service, "/usr/sbin/sshd", "-T", "-h", HOST_KEY).splitlines()
     if "challengeresponseauthentication no" in effective:  # its name up to OpenSSH 8.6
         effective.append("kbdinteractiveauthentication no")
     wanted = {line.strip() for line in EFFECTIVE.strip().splitlines()}
@@ -149,7 +152,7 @@ def test_sshd_reads_the_answered_path_whatever_is_in_it(
     accepted = set(punctuation + " éİß李🎤") - set(":$#\"'`\\/")
     home = f"/data/{''.join(sorted(accepted))}"
     config = generate(host_home=home, conda_path=f"{home}/c") / "sshd_config"
-    script = "cat >/tmp/config; /usr/sbin/sshd -T -f /tmp/config; rm /tmp/config"
+    script = f"cat >/tmp/config; /usr/sbin/sshd -T -h {HOST_KEY} -f /tmp/config; rm /tmp/config"
     effective = output(
         "docker", "exec", "-i", "-e", "LANG=C.UTF-8", host.image(service), "bash", "-c", script,
         input=config.read_text(),
