@@ -338,12 +338,14 @@ def _user(answer: Any, answers: Answers) -> str:
         )
     if str(answer) in _SYSTEM_USERS:
         return f"{shown(answer)} is a system account of the images; use another name, such as ai"
-    if answers.get("kind") == kinds.CLUSTER and re.match("kube-|default$", namespace(str(answer))):
+    if answers.get("kind") == kinds.CLUSTER and re.match(
+        "kube-|default$", namespace_of(str(answer))
+    ):
         return f"{shown(answer)} is a namespace of Kubernetes; use another name, such as ai"
     return ""
 
 
-def namespace(user: str) -> str:
+def namespace_of(user: str) -> str:
     """Return the namespace of a user on a cluster, with which names of Services can begin."""
     name = user.replace("_", "-").strip("-")
     return name if name[:1].isalpha() else f"user-{name}".rstrip("-")

@@ -235,7 +235,7 @@ class Stack(Extension):
             gpu_families=cluster.gpu_families,
             gpu_generations=machine.generations,
             mirror_urls=mirrors.urls,
-            namespace=checks.namespace,
+            namespace_of=checks.namespace_of,
             object_name=cluster.object_name,
             outlook=outlook,
             partition=partition,

@@ -88,7 +88,7 @@ def project(case: str, generate: Callable[..., CopierProject]) -> CopierProject:
 @pytest.fixture(scope="module")
 def person(project: CopierProject) -> str:
     """The first person."""
-    return checks.namespace(project.answers["user"])
+    return checks.namespace_of(project.answers["user"])
 
 
 @pytest.fixture(scope="module")
