@@ -630,7 +630,30 @@ def _language(answer: Any) -> str:
     return f"{shown(answer)} is no language that we speak; use en or zh"
 
 
+def _deploy_path(answer: Any) -> str:
+    """Refuse a path whose folders have other owners: what is too much in one is deleted."""
+    path = str(answer)
+    if sentence := _path(path):
+        return sentence
+    if not re.fullmatch(r"[A-Za-z0-9._/-]+", path):
+        return f"{shown(path)} has more than letters, digits, . _ and - in it; leave them out"
+    if path in _SYSTEM_PATHS or any(_covers(tree, path) for tree in _SYSTEM_TREES):
+        return f"{shown(path)} belongs to the system; use a folder of its own, such as /srv/hosts"
+    return ""
+
+
+def _admin(answer: Any) -> str:
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", str(answer)):
+        return ""
+    return (
+        f"{shown(answer)} is no name to log in with; use up to 32 letters, digits, . - and _, "
+        "such as ubuntu"
+    )
+
+
 _ALONE: dict[str, Callable[[Any], str]] = {
+    "admin": _admin,
+    "deploy_path": _deploy_path,
     "host": _host,
     "host_home": _mounted_path,
     "mirror": _mirror,

@@ -22,7 +22,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "language",
         ]
     ),
-    FLEET: frozenset(["kind", "language"]),
+    FLEET: frozenset(["kind", "admin", "deploy_path", "language"]),
     CLUSTER: frozenset(
         ["kind", *_IMAGES, "image_registry", "image_tag", "storage", "nfs_server", "language"]
     ),

@@ -16,11 +16,12 @@ from tests.test_refusals import CLUSTER
 
 IN_BOTH_LANGUAGES = {
     "docs/cluster.md": "docs/zh/cluster.md",
+    "docs/fleet.md": "docs/zh/fleet.md",
     "docs/guide.md": "docs/zh/guide.md",
     "docs/host.md": "docs/zh/host.md",
     "docs/known-problems.md": "docs/zh/known-problems.md",
 }
-PAGES = [ROOT / name for name in git(ROOT, "ls-files", "-co", "*.md", "**/*.md").split()]
+PAGES = [ROOT / name for name in git(ROOT, "ls-files", "-co", "--exclude-standard", "*.md").split()]
 
 
 def skeleton(markdown: str) -> list[str]:

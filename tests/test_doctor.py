@@ -226,6 +226,10 @@ def no_conda(host: Host) -> None:
     shutil.rmtree(host.home / "conda")
 
 
+def half_a_conda(host: Host) -> None:
+    (host.home / "conda/bin/python").unlink()
+
+
 def new_conda(host: Host) -> None:
     (host.home / "conda/bin/python").write_text("GLIBC_2.17\0GLIBC_2.28\0GLIBC_2.4\0")
 
@@ -274,6 +278,7 @@ CASES: dict[str, tuple[Callable[[Host], None], str]] = {
     "no uid": (env("CURRENT_UID=me\n"), "fail user CURRENT_UID in .env is 'me', which is no uid:gid of an ordinary user; write: CURRENT_UID={uid}:1000"),
     "another owner": (env("CURRENT_UID=4321:4321\n"), "fail user {home}/projects belongs to {owner} and the containers run as 4321:4321; run: sudo chown 4321:4321 {home}/projects"),
     "no conda": (no_conda, "fail conda there is no conda in {home}/conda; run: sudo host/setup.sh"),
+    "a conda without Python": (half_a_conda, "ok clock the clock is synchronised"),  # it goes on
     "a new conda": (new_conda, "warn conda conda needs glibc 2.28 and tf1.15.5 has 2.27: conda itself does not run there; use an environment by its own python there, or the Miniforge that host/setup.sh installs"),
     "no curl": (no("curl"), "warn mirror there is no curl, so https://mirror.example.com/ubuntu/dists/bionic/InRelease is not checked; run: sudo apt-get install curl"),
     "an empty mirror": (says("curl", "*InRelease", "404"), "fail mirror https://mirror.example.com/ubuntu/dists/bionic/InRelease answers with HTTP 404; compare the answer 'mirror' with what is served there"),

@@ -17,7 +17,7 @@ import yaml
 from copier.errors import UserMessageError
 from pytest_copier.plugin import CopierFixture
 
-from extensions import checks
+from extensions import checks, kinds
 
 BAD: dict[str, tuple[Any, str]] = {
     "kind": ("hosts", "'hosts' is no kind that we know; use host, fleet or cluster"),
@@ -48,6 +48,8 @@ BAD: dict[str, tuple[Any, str]] = {
     "digests": ("sha256", "'sha256' is no map of image to digest"),
     "proxy": ("http://me:pw@proxy", "the URL has a user name or password in it"),
     "no_proxy": ("a b", "'a b' is no list of hosts"),
+    "admin": ("root@gpu01", "'root@gpu01' is no name to log in with"),
+    "deploy_path": ("/home", "'/home' belongs to the system; use a folder of its own"),
     "language": ("fr", "'fr' is no language that we speak"),
     "ports": ({"1.15.5": 10022}, "'{1.15.5: 10022}' has no port for 2.17.0"),
 }
@@ -80,7 +82,8 @@ def test_a_bad_answer_is_refused(
     article: dict[str, Any],
     tmp_path: Path,
 ) -> None:
-    of_its_kind = CLUSTER if question in CLUSTER and question != "kind" else {}
+    kind = next(k for k in kinds.KINDS if kinds.asks(k, question))
+    of_its_kind = {"host": {}, "fleet": {"kind": "fleet"}, "cluster": CLUSTER}[kind]
     answers = {**article, **of_its_kind, question: BAD[question][0]}
     given = {name: as_given(answer) for name, answer in answers.items()}
     with pytest.raises(UserMessageError) as refused:
