@@ -241,7 +241,7 @@ check_conda() {
         return
     fi
     ok conda "$conda_path"
-    needed=$(grep -aohE 'GLIBC_2\.[0-9]+' "$conda_path/bin/python" 2>/dev/null | sort -uV | tail -n 1)
+    needed=$(grep -aohE 'GLIBC_2\.[0-9]+' "$conda_path/bin/python" 2>/dev/null | sort -uV | tail -n 1) || true
     needed=${needed#GLIBC_}
     if [[ $needed ]]; then every_container compare_glibc; fi
 }
