@@ -48,6 +48,10 @@ def official(version: str, **changes: Any) -> Base:
     return replace(base, **changes)
 
 
+JAMMY = official(RELEASES["jammy"], extra=("python3-venv",))
+"""The stand-in that several tests share."""
+
+
 @pytest.fixture(scope="session")
 def engine() -> None:
     """A Docker engine with Compose and buildx that hands out GPUs: see .ci/engine."""
@@ -126,7 +130,7 @@ def host(
     """A host with a container on each Ubuntu, built and started by the one command."""
     stand_in(official(RELEASES["bionic"]))
     stand_in(official(RELEASES["focal"], entrypoint=NVIDIA_ENTRYPOINT))
-    stand_in(official(RELEASES["jammy"], extra=("python3-venv",)))
+    stand_in(JAMMY)
     stand_in(official(RELEASES["noble"], packages=UNLISTED))
     made = directory(
         **person.answers(

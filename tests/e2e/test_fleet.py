@@ -17,11 +17,11 @@ import pytest
 import yaml
 from pytest_copier.plugin import CopierFixture, CopierProject
 
-from tests.e2e.conftest import REGISTRY, official
+from tests.e2e.conftest import JAMMY, REGISTRY, RELEASES
 from tests.e2e.server import ADMIN, Server, build_image
 from tests.e2e.support import output, run
 
-FIRST = "2.17.0"
+FIRST = RELEASES["jammy"]
 ADDED = "2.17.1"
 """On the same image, so that one stand-in is enough."""
 
@@ -85,12 +85,11 @@ def fleet(
     build_image()
     servers: dict[str, Server] = {}
     fleet = Fleet(work / "infra", servers, generate)
-    base = official(FIRST, newer_candidates=False, extra=("openssh-server", "rsync"))
-    stand_in(base)
+    stand_in(JAMMY)
     try:
         for name in HOSTS:
             servers[name] = Server.start(name, key.with_suffix(".pub"))
-            servers[name].load(f"{REGISTRY}/{base.tag}")
+            servers[name].load(f"{REGISTRY}/{JAMMY.tag}")
             variables = fleet.path / f"fleet/host_vars/{name}.yml"
             variables.parent.mkdir(exist_ok=True)
             variables.write_text(
@@ -130,7 +129,7 @@ def test_from_nothing_to_ssh_into_tensorflow_on_every_server(fleet: Fleet) -> No
 def test_a_second_run_changes_nothing(fleet: Fleet) -> None:
     before = fleet.containers()
     assert fleet.play_well("setup") == {"e2e-a": 0, "e2e-b": 0}
-    assert fleet.play_well("deploy") == {"e2e-a": 0, "e2e-b": 0}
+    assert fleet.play_well("deploy", "--extra-vars=at_once=2") == {"e2e-a": 0, "e2e-b": 0}
     assert fleet.containers() == before
 
 
@@ -157,7 +156,6 @@ def a_server_is_down(fleet: Fleet) -> None:
     try:
         done = fleet.play("deploy")
         table = fleet.play("doctor")
-        print("TABLE", table.stdout, table.stderr)
     finally:
         fleet.servers["e2e-b"].plug()
     assert done.returncode != 0
