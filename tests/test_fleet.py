@@ -80,7 +80,7 @@ def mine(infra: Path, tmp_path: Path) -> Path:
 def test_the_fleet_has_exactly_its_files_and_no_leftovers_of_their_templates(infra: Path) -> None:
     names = git(infra, "ls-files").splitlines()
     own = {name for name in names if not re.match("hosts/gpu|fleet/host_vars", name)}
-    playbooks = {f"fleet/{name}.yml" for name in ("deploy", "doctor", "pages", "setup")}
+    playbooks = {f"fleet/{name}.yml" for name in ("deploy", "doctor", "pages", "reach", "setup")}
     assert own == playbooks | {
         ".copier-answers.yml",
         ".github/workflows/fleet.yml",
@@ -91,7 +91,6 @@ def test_the_fleet_has_exactly_its_files_and_no_leftovers_of_their_templates(inf
         "fleet/inventory_plugins/hosts.py",
         "fleet/requirements.yml",
         "fleet/tasks/copy.yml",
-        "fleet/tasks/reach.yml",
         "fleet/templates/README.md.j2",
         "fleet/templates/doctor.txt.j2",
         "fleet/templates/ssh_config.j2",
@@ -235,6 +234,20 @@ def test_both_languages_say_the_same(
         english, chinese = ((tmp_path / "chinese" / page).read_text(), (mine / page).read_text())
         assert english != chinese
         assert skeleton(english) == skeleton(chinese)
+
+
+def test_an_update_keeps_edits_and_leaves_the_servers_alone(mine: Path) -> None:
+    settings = mine / "fleet/group_vars/all.yml"
+    settings.write_text(f"{settings.read_text()}ansible_port: 2222\n")
+    git(mine, "commit", "--quiet", "--all", "--message=Another port of sshd")
+    update = "copier update --trust --defaults --vcs-ref :current: --data admin=debian"
+    output(mine, *update.split())
+    changed = git(mine, "diff", "--unified=0").splitlines()
+    lines = {line for line in changed if re.match(r"[-+]\w", line)}
+    assert lines == {
+        "-admin: ubuntu", "+admin: debian", "-ansible_user: ubuntu", "+ansible_user: debian",
+    }  # fmt: skip
+    assert "ansible_port: 2222\n" in settings.read_text()
 
 
 def with_one_down(root: Path, deploy_path: Path) -> None:

@@ -109,11 +109,12 @@ class Server:
     @classmethod
     def start(cls, name: str, public_key: Path) -> Server:
         """Start a server that has nothing but an engine, and lets a key in."""
+        run("docker", "rm", "--force", "--volumes", name)  # of a run that was killed
         output(
             "docker", "run", "--detach", "--init", *POWER, f"--name={name}",
             f"--hostname={name}", "--volume=/var/lib/docker", *plugins(), IMAGE,
         )  # fmt: skip
-        show = "{{.NetworkSettings.IPAddress}}"
+        show = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         server = cls(name, output("docker", "inspect", "--format", show, name).strip())
         key = public_key.read_text().strip()
         for user in (ADMIN, "ai"):
