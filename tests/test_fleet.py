@@ -243,7 +243,7 @@ def test_an_update_keeps_edits_and_leaves_the_servers_alone(mine: Path) -> None:
     update = "copier update --trust --defaults --vcs-ref :current: --data admin=debian"
     output(mine, *update.split())
     changed = git(mine, "diff", "--unified=0").splitlines()
-    lines = {line for line in changed if re.match(r"[-+]\w", line)}
+    lines = {line for line in changed if re.match(r"[-+]\w+: ", line)}
     assert lines == {
         "-admin: ubuntu", "+admin: debian", "-ansible_user: ubuntu", "+ansible_user: debian",
     }  # fmt: skip
