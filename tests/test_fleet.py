@@ -29,7 +29,7 @@ HOSTS: dict[str, dict[str, Any]] = {
     "gpu01": {},
     "gpu02": {"tf_versions": ["2.8.4", "2.9.3", "2.17.0"], "containers": "per-cuda"},
     "gpu03": {"tf_versions": ["2.17.0"], "ssh": False},
-    "gpu04": {"tf_versions": ["2.17.0"], "bind_address": "127.0.0.1"},
+    "gpu04": {"tf_versions": ["2.15.0.post1", "2.17.0"], "bind_address": "127.0.0.1"},
 }
 ADDRESS = "10.1.2.4"
 
@@ -157,6 +157,7 @@ def test_the_page_has_a_row_for_every_version_of_every_server(infra: Path) -> No
         "| [gpu02](gpu02/README.md) | 2.9.3 | `ssh gpu02-tf2.9.3` | 31122 |",
         "| [gpu02](gpu02/README.md) | 2.17.0 | `ssh gpu02-tf2.17.0` | 31232 |",
         "| [gpu03](gpu03/README.md) | 2.17.0 | on the server itself | - |",
+        "| [gpu04](gpu04/README.md) | 2.15.0.post1 | `ssh gpu04-tf2.15.0-post1` | 21522 |",
         "| [gpu04](gpu04/README.md) | 2.17.0 | `ssh gpu04-tf2.17.0` | 21722 |",
     ]
 

@@ -114,7 +114,7 @@ def logins(answers: dict[str, Any], aliases: str) -> list[dict[str, str]]:
     ports = dict(re.findall(r"^Host (\S+)\n +Port (\d+)$", aliases, flags=re.MULTILINE))
     rows = []
     for version in answers["tf_versions"]:
-        alias = f"{answers['host']}-tf{version}"
+        alias = f"{answers['host']}-tf{version}".replace(".post", "-post")  # as services have it
         port = ports.get(alias, "")
         rows.append({"version": version, "alias": alias if port else "", "port": port})
     return sorted(rows, key=lambda row: [int(n) for n in re.findall(r"\d+", row["version"])])
