@@ -22,10 +22,12 @@ settings.register_profile("full", max_examples=200, stateful_step_count=8, deadl
 
 
 class OneProcessForTheEngine(LoadScopeScheduling):  # type: ignore[misc]
-    """Deals out whole files, and all that need the engine to the same process."""
+    """Deals out whole files, and all that share images on the engine to the same process."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "engine" if nodeid.startswith("tests/e2e/") else nodeid.split("::")[0]
+        file = nodeid.split("::")[0]
+        shares = file.startswith("tests/e2e/") and file != "tests/e2e/test_setup.py"
+        return "engine" if shares else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneProcessForTheEngine:
