@@ -52,7 +52,7 @@ def project(path: Path, template: Path) -> Path:
     """Return a directory generated from the template's first release, which then has a second."""
     run(*copy_command(template, ANSWERS, path))
     in_git(path)
-    (env,) = (template / "template").glob(".env*")
+    (env,) = (template / "template/host").glob(".env*")
     env.write_text(f"{env.read_text()}# Changed.\n")
     run("git", "-C", template, "add", "--all", "--force")
     release(template, "1.1.0")

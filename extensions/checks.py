@@ -687,12 +687,13 @@ _AMONG_OTHERS: dict[str, Callable[[Any, Answers], str]] = {
     "nfs_server": _nfs_server,
 }
 
-_AFTER_WHAT_WAS_RECORDED: dict[str, Callable[[Any, Answers, Answers], str]] = {
+AFTER_WHAT_WAS_RECORDED: dict[str, Callable[[Any, Answers, Answers], str]] = {
     "kind": lambda answer, _, recorded: _kind(answer, recorded),
     "ports": _ports,
 }
+"""The questions whose answers are judged in sight of those recorded before."""
 
-QUESTIONS = (*_ALONE, *_AMONG_OTHERS, *_AFTER_WHAT_WAS_RECORDED)
+QUESTIONS = (*_ALONE, *_AMONG_OTHERS, *AFTER_WHAT_WAS_RECORDED)
 """The questions whose answers are checked: all of copier.yml."""
 
 
@@ -706,8 +707,8 @@ def _sentence(question: str, answers: Answers, recorded: Answers) -> str:
             return f"{shown(answer)} is neither text nor a number; write it in quotes"
         if isinstance(answer, str) and not answer.isprintable():
             return f"{shown(answer)} has a control character in it; type it without"
-    if question in _AFTER_WHAT_WAS_RECORDED:
-        return _AFTER_WHAT_WAS_RECORDED[question](answer, answers, recorded)
+    if question in AFTER_WHAT_WAS_RECORDED:
+        return AFTER_WHAT_WAS_RECORDED[question](answer, answers, recorded)
     if question in _AMONG_OTHERS:
         return _AMONG_OTHERS[question](answer, answers)
     return _ALONE[question](answer)

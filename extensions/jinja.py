@@ -82,7 +82,8 @@ def allot_ports(context: Context) -> dict[str, int]:
 
 def _judge(question: str, answers: Mapping[str, Any]) -> str:
     """Return the sentence that refuses an answer, in sight of those recorded before."""
-    return checks.refusal(question, answers, _recorded(answers))
+    recorded = _recorded(answers) if question in checks.AFTER_WHAT_WAS_RECORDED else {}
+    return checks.refusal(question, answers, recorded)
 
 
 @pass_context
