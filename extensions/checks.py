@@ -11,7 +11,8 @@ import difflib
 import ipaddress
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,7 +52,7 @@ _SYSTEM_TREES = """/AI /bin /boot /dev /etc /lib /lib32 /lib64 /libx32 /opt/nvid
 
 _LISTS_AND_MAPS = ("tf_versions", "gpus", "ports", "packages", "digests")
 
-_BOOLEANS = ("true", "false", "yes", "no", "y", "n", "on", "off", "1", "0", "t", "f")
+_YES, _NO = "true yes y on 1 t".split(), "false no n off 0 f".split()
 
 
 def shown(value: Any) -> str:
@@ -518,12 +519,6 @@ def _image_tag(answer: Any) -> str:
     return ""
 
 
-def _storage(answer: Any) -> str:
-    if answer in ("nfs", "hostPath"):
-        return ""
-    return f"{shown(answer)} is no storage that we know; use nfs or hostPath"
-
-
 def _nfs_server(answer: Any, answers: Answers) -> str:
     if re.fullmatch(_HOST, str(answer)) or (answer == "" and answers.get("storage") != "nfs"):
         return ""
@@ -591,7 +586,7 @@ def _gpu_devices(answer: Any) -> str:
 
 
 def _boolean(answer: Any) -> str:
-    if isinstance(answer, bool) or str(answer).lower() in _BOOLEANS:
+    if isinstance(answer, bool) or str(answer).lower() in _YES + _NO:
         return ""
     return f"{shown(answer)} is neither yes nor no; answer true or false"
 
@@ -599,22 +594,20 @@ def _boolean(answer: Any) -> str:
 def _of_a_cluster(question: str, answer: Any) -> str:
     """Refuse what pods cannot have, where an answers file of a host brings it."""
     value = str(answer).lower()
-    if question == "sudo" and value in _BOOLEANS[::2]:
+    if question == "sudo" and value in _YES:
         return f"{shown(answer)} gives root, which no pod of ours may become; answer false"
-    if question == "ssh" and value in _BOOLEANS[1::2]:
+    if question == "ssh" and value in _NO:
         return f"{shown(answer)} leaves no way into a pod but kubectl; answer true"
     return ""
 
 
-def _containers(answer: Any) -> str:
-    if answer in sharing.WAYS:
-        return ""
-    return f"{shown(answer)} is no way to share containers; use {listed(sharing.WAYS, 'or')}"
+def _one_of(choices: Collection[str], what: str, answer: Any) -> str:
+    return "" if answer in choices else f"{shown(answer)} is no {what}; use {listed(choices, 'or')}"
 
 
 def _kind(answer: Any, recorded_answers: Answers) -> str:
-    if answer not in kinds.KINDS:
-        return f"{shown(answer)} is no kind that we know; use {listed(kinds.KINDS, 'or')}"
+    if sentence := _one_of(kinds.KINDS, "kind that we know", answer):
+        return sentence
     recorded = recorded_answers.get("kind", kinds.HOST) if recorded_answers else answer
     if answer != recorded:
         return (
@@ -622,12 +615,6 @@ def _kind(answer: Any, recorded_answers: Answers) -> str:
             f"generate it into another one, or answer {recorded}"
         )
     return ""
-
-
-def _language(answer: Any) -> str:
-    if answer in ("en", "zh"):
-        return ""
-    return f"{shown(answer)} is no language that we speak; use en or zh"
 
 
 def _deploy_path(answer: Any) -> str:
@@ -659,7 +646,7 @@ _ALONE: dict[str, Callable[[Any], str]] = {
     "mirror": _mirror,
     "ssh": _boolean,
     "advanced": _boolean,
-    "containers": _containers,
+    "containers": partial(_one_of, sharing.WAYS, "way to share containers"),
     "sudo": _boolean,
     "port_offset": _port_offset,
     "bind_address": _bind_address,
@@ -667,12 +654,12 @@ _ALONE: dict[str, Callable[[Any], str]] = {
     "packages": _packages,
     "image_registry": _image_registry,
     "image_tag": _image_tag,
-    "storage": _storage,
+    "storage": partial(_one_of, ("nfs", "hostPath"), "storage that we know"),
     "registry": _registry,
     "digests": _digests,
     "proxy": _proxy,
     "no_proxy": _no_proxy,
-    "language": _language,
+    "language": partial(_one_of, ("en", "zh"), "language that we speak"),
 }
 
 _AMONG_OTHERS: dict[str, Callable[[Any, Answers], str]] = {

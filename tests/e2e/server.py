@@ -1,7 +1,7 @@
 """Servers of a fleet: Debian with sshd and an engine of its own, on an address of this machine.
 
-Everything that a server has is in one privileged container; its images and containers are
-on a volume, since an overlay cannot lie on an overlay.
+Everything that a server has is in one container with nearly all capabilities; its images
+and containers are on a volume, since an overlay cannot lie on an overlay.
 """
 
 from __future__ import annotations
