@@ -82,6 +82,27 @@ path-include=/usr/share/doc/*/copyright
 path-include=/usr/share/doc/*/changelog.Debian.*
 """
 
+_UNTIL_2_11 = (
+    *("build-essential", "curl", "libfreetype6-dev", "libhdf5-serial-dev", "libzmq3-dev"),
+    *("pkg-config", "software-properties-common", "unzip", "python3", "python3-pip"),
+    *("python3-dev", "python3-setuptools", "python3-wheel"),  # python3-pip recommends them
+)
+UBUNTU_PACKAGES = {
+    "bionic": _UNTIL_2_11,
+    "focal": _UNTIL_2_11,
+    "jammy": (
+        *("build-essential", "curl", "pkg-config", "software-properties-common", "unzip"),
+        *("python3.11", "python3.11-venv"),
+    ),
+}
+"""What the Dockerfiles of the official images install from Ubuntu's archive.
+
+From gpu.Dockerfile in tensorflow/tools/dockerfiles of tensorflow/tensorflow (bionic:
+4d90d584; focal: its successors up to 2.11), and gpu.packages.txt and setup.python.sh in
+tensorflow_runtime_dockerfiles of tensorflow/build (jammy, where Python 3.11 comes from
+another archive than here).
+"""
+
 # What NVIDIA's larger images put before the command.
 NVIDIA_ENTRYPOINT = """#!/bin/bash
 echo "=========="
@@ -340,7 +361,8 @@ def _setup_script(base: Base) -> str:
         # before NVIDIA's sources are there
         steps.insert(
             0,
-            "apt-get update && apt-get install -y --no-install-recommends "
+            "apt-get update && DEBIAN_FRONTEND=noninteractive "
+            "apt-get install -y --no-install-recommends "
             f"{shlex.join(base.extra)} && apt-get clean && rm -rf /var/lib/apt/lists/*",
         )
     if base.packages:
