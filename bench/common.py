@@ -14,6 +14,9 @@ from time import perf_counter
 ROOT = Path(__file__).resolve().parent.parent
 """The template's repository."""
 
+# Python keeps what it compiled, as on a user's machine.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 TAG = "1.0.0"
 """The first tag of the templates that the benchmarks make."""
 

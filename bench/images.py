@@ -1,9 +1,10 @@
 """What a container's image weighs on top of its base, beside the article's recipe.
 
 All are built on the same stand-ins for TensorFlow's images: a real Ubuntu, and empty
-packages in CUDA's place. They are built twice, on an Ubuntu with the settings of
+packages in CUDA's place. They are built twice: on an Ubuntu like that of the official
+images, with the packages that these have from Ubuntu, as Python, and the settings of
 Docker's Ubuntu images, which drop downloaded packages, compress lists and leave out
-manuals, and on one without. Ours is built with the article's packages (and rsync
+manuals; and on a bare one. Ours is built with the article's packages (and rsync
 besides), and with none but what ssh needs.
 """
 
@@ -24,8 +25,8 @@ from tests.e2e import bases
 VERSIONS = ("1.15.5", "2.11.0", "2.17.0")
 """A TensorFlow release for each Ubuntu release of the official images."""
 
-REGISTRIES = {True: "bench.invalid", False: "bench-plain.invalid"}
-"""Where the stand-ins with and without Docker's settings are: names of no other image."""
+REGISTRIES = {True: "bench.invalid", False: "bench-bare.invalid"}
+"""Where the stand-ins like the official images and the bare ones are: names of no other image."""
 
 ANSWERS = {
     "host": "bench",
@@ -68,8 +69,8 @@ class Weighed:
     """The three images on one base."""
 
     codename: str
-    docker_apt: bool
-    """Whether the base has the settings of Docker's Ubuntu images."""
+    official: bool
+    """Whether the base is like the official image, and not bare."""
     ours: Image
     lean: Image
     """Ours with `packages: []`."""
@@ -78,21 +79,21 @@ class Weighed:
 
 def weigh() -> list[Weighed]:
     """Build the three images of every version on both kinds of base, and weigh them."""
-    return [weighed for docker_apt in REGISTRIES for weighed in _weigh(docker_apt)]
+    return [weighed for official in REGISTRIES for weighed in _weigh(official)]
 
 
-def _weigh(docker_apt: bool) -> list[Weighed]:
+def _weigh(official: bool) -> list[Weighed]:
     found: dict[str, list[Image]] = {"ours": [], "lean": [], "article": []}
     for kind, packages in (("lean", []), ("ours", ANSWERS["packages"])):
-        with generated(VERSIONS, docker_apt, packages=packages) as directory:
+        with generated(VERSIONS, official, packages=packages) as directory:
             for version in VERSIONS:
                 run("docker", "compose", "build", "--quiet", f"tf{version}", cwd=directory)
-                found[kind].append(inspect(our_image(version), version, docker_apt))
+                found[kind].append(inspect(our_image(version), version, official))
                 if kind == "ours":
-                    build_article(version, docker_apt)
-                    found["article"].append(inspect(article_image(version), version, docker_apt))
+                    build_article(version, official)
+                    found["article"].append(inspect(article_image(version), version, official))
     return [
-        Weighed(catalogue.releases()[version].toolkit.codename, docker_apt, *images)
+        Weighed(catalogue.releases()[version].toolkit.codename, official, *images)
         for version, *images in zip(VERSIONS, *found.values(), strict=True)
     ]
 
@@ -101,8 +102,7 @@ def rows(weighed: list[Weighed]) -> list[Row]:
     """Return the comparisons of what was weighed."""
     found = []
     for on in weighed:
-        base = f"on top of a {on.codename} base"
-        base += "" if on.docker_apt else ", without Docker's settings"
+        base = f"on top of a {'' if on.official else 'bare '}{on.codename} base"
         article = f"{on.article.megabytes:.1f} MB: the article's recipe"
         for what, image, goal in (
             ("image", on.ours, GOAL),
@@ -111,9 +111,9 @@ def rows(weighed: list[Weighed]) -> list[Row]:
             ratio = image.megabytes / on.article.megabytes
             megabytes = f"{image.megabytes:.1f} MB"
             found.append(at_most(f"{what} {base}", megabytes, article, ratio, goal))
-    like_docker = [on for on in weighed if on.docker_apt]
-    ours, theirs = [on.ours for on in like_docker], [on.article for on in like_docker]
-    names = ", ".join(on.codename for on in like_docker)
+    like_official = [on for on in weighed if on.official]
+    ours, theirs = [on.ours for on in like_official], [on.article for on in like_official]
+    names = ", ".join(on.codename for on in like_official)
 
     def each(images: list[Image], show: Callable[[Image], str]) -> str:
         return ", ".join(map(show, images))
@@ -144,28 +144,28 @@ def rows(weighed: list[Weighed]) -> list[Row]:
 
 
 @contextmanager
-def generated(versions: tuple[str, ...], docker_apt: bool = True, **answers: Any) -> Iterator[Path]:
+def generated(versions: tuple[str, ...], official: bool = True, **answers: Any) -> Iterator[Path]:
     """Generate a directory on stand-in bases; remove it and its images in the end."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         work = Path(folder)
         file = work / "answers.yml"
-        registry = REGISTRIES[docker_apt]
+        registry = REGISTRIES[official]
         given = {**ANSWERS, "tf_versions": versions, "registry": registry, **answers}
         file.write_text(json.dumps(given), encoding="utf-8")
         run(*copy_command(clone_template(work / "template"), file, work / "bench"))
         try:
             for version in versions:
-                build_base(version, docker_apt)
+                build_base(version, official)
             yield work / "bench"
         finally:
             for version in versions:
-                base = base_image(version, docker_apt)
+                base = base_image(version, official)
                 remove(our_image(version), article_image(version), base)
 
 
-def base_image(version: str, docker_apt: bool) -> str:
+def base_image(version: str, official: bool) -> str:
     """Return the name of the stand-in for a release's official image."""
-    return f"{REGISTRIES[docker_apt]}/{catalogue.releases()[version].image}"
+    return f"{REGISTRIES[official]}/{catalogue.releases()[version].image}"
 
 
 def our_image(version: str) -> str:
@@ -178,17 +178,19 @@ def article_image(version: str) -> str:
     return f"bench-article:{version}"
 
 
-def build_base(version: str, docker_apt: bool) -> None:
+def build_base(version: str, official: bool) -> None:
     """Make the stand-in for a release's official image."""
     toolkit = catalogue.releases()[version].toolkit
-    tag = base_image(version, docker_apt)
-    bases.build(bases.Base(tag, toolkit.codename, toolkit.packages, docker_apt=docker_apt))
+    tag = base_image(version, official)
+    codename = toolkit.codename
+    extra = bases.UBUNTU_PACKAGES[codename] if official else ()
+    bases.build(bases.Base(tag, codename, toolkit.packages, docker_apt=official, extra=extra))
 
 
-def build_article(version: str, docker_apt: bool) -> None:
+def build_article(version: str, official: bool) -> None:
     """Make the article's image."""
     arguments = (
-        f"BASE={base_image(version, docker_apt)}",
+        f"BASE={base_image(version, official)}",
         f"CURRENT_UID={ANSWERS['uid']}:{ANSWERS['gid']}",
     )
     options = [option for argument in arguments for option in ("--build-arg", argument)]
@@ -196,9 +198,9 @@ def build_article(version: str, docker_apt: bool) -> None:
     run("docker", "build", *options, "--tag", tag, ARTICLE, env={"DOCKER_BUILDKIT": "1"})
 
 
-def inspect(image: str, version: str, docker_apt: bool) -> Image:
+def inspect(image: str, version: str, official: bool) -> Image:
     """Return the layers of an image on top of its base, and how much of CUDA it holds."""
-    history, base = sizes(image), sizes(base_image(version, docker_apt))
+    history, base = sizes(image), sizes(base_image(version, official))
     # newest first
     layers = tuple(size for size in history[: len(history) - len(base)] if size > 0)
     listing = run("docker", "run", "--rm", "--network=none", image, "apt-mark", "showhold")

@@ -84,7 +84,7 @@ def host() -> Iterator[Laptop]:
         directory = Directory(work / "bench", recorded)
         try:
             for version in given["tf_versions"]:
-                build_base(version, docker_apt=True)
+                build_base(version, official=True)
             directory.up()
             yield Laptop(person, directory)
         finally:

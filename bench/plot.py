@@ -31,7 +31,7 @@ def write(weighed: list[Weighed]) -> None:
         for cost in (ours, theirs)
     ]
     megabytes = []
-    for on in (on for on in weighed if on.docker_apt):
+    for on in (on for on in weighed if on.official):
         megabytes += [
             Bar(f"{on.codename}: ours, no packages", on.lean.megabytes, True),
             Bar(f"{on.codename}: ours, the article's packages", on.ours.megabytes, True),

@@ -86,7 +86,7 @@ def build_ours(directory: Path, version: str) -> Build:
 
 def build_theirs(article: Path, version: str) -> Build:
     """Build an image by the article's recipe."""
-    base = f"BASE={base_image(version, docker_apt=True)}"
+    base = f"BASE={base_image(version, official=True)}"
     user = f"CURRENT_UID={ANSWERS['uid']}:{ANSWERS['gid']}"
     command = f"docker build --progress=plain --build-arg {base} --build-arg {user}".split()
     return timed(article, *command, "--tag", article_image(version), ".")
