@@ -68,9 +68,11 @@ apt_get() {
         -o APT::Sandbox::User=root "${apt_options[@]}" "$@"
 }
 
-# Ubuntu's own images have no manuals and no translations: nor has vim here.
+# Ubuntu's own images have no manuals and no translations: nor has vim here. Of its
+# spelling lists, the one in UTF-8 stays.
 leave_out() {
-    printf 'path-exclude=/usr/share/vim/*/%s/*\n' doc lang tutor >/etc/dpkg/dpkg.cfg.d/excludes-vim
+    printf 'path-exclude=/usr/share/vim/*/%s*\n' doc/ lang/ tutor/ spell/en.ascii. spell/en.latin1. \
+        >/etc/dpkg/dpkg.cfg.d/excludes-vim
 }
 
 # apt needs them before it can install ca-certificates, where the image has none.
