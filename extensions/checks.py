@@ -442,7 +442,7 @@ def _bind_address(answer: Any) -> str:
 
 # --- network ----------------------------------------------------------------------------------
 
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = rf"({_LABEL}(\.{_LABEL})*|\[[0-9A-Fa-f:]+\])"
 _URL = re.compile(rf"https?://{_HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~/-]*)?")
 
@@ -450,7 +450,7 @@ _URL = re.compile(rf"https?://{_HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~/-]*)?")
 def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        return bool(_URL.fullmatch(text)) and parts.port != 0
+        return bool(_URL.fullmatch(text)) and parts.port != 0 and len(parts.hostname or "") <= 253
     except ValueError:  # a port above 65535, or no IPv6 address
         return False
 
@@ -491,8 +491,15 @@ def _no_proxy(answer: Any) -> str:
 
 
 def _registry(answer: Any) -> str:
+    """Refuse what https://github.com/distribution/reference does not take before an image."""
     name = r"[a-z0-9]+([._-][a-z0-9]+)*"
-    if re.fullmatch(rf"({name}(:[0-9]{{1,5}})?(/{name})*)?", str(answer)):
+    host, _, _ = str(answer).partition("/")
+    is_host = "." in host or ":" in host  # else a part of a path, on Docker Hub
+    if len(str(answer)) > 200:
+        return f"{shown(answer)} is too long for images; use at most 200 characters"
+    if re.fullmatch(rf"({name}(:[0-9]{{1,5}})?(/{name})*)?", str(answer)) and (
+        not is_host or _is_url(f"https://{host}")
+    ):
         return ""
     return (
         f"{shown(answer)} is no prefix of image names; write host, port and path without https:// "
@@ -520,7 +527,9 @@ def _image_tag(answer: Any) -> str:
 
 
 def _nfs_server(answer: Any, answers: Answers) -> str:
-    if re.fullmatch(_HOST, str(answer)) or (answer == "" and answers.get("storage") != "nfs"):
+    if answer == "" and answers.get("storage") != "nfs":
+        return ""
+    if re.fullmatch(_HOST, str(answer)) and _is_url(f"https://{answer}"):
         return ""
     return (
         f"{shown(answer)} is no name or address of an NFS server; give it as the nodes know it, "
@@ -688,7 +697,11 @@ def _sentence(question: str, answers: Answers, recorded: Answers) -> str:
     answer = answers[question]
     kind = answers.get("kind", kinds.HOST)
     if kind in kinds.KINDS and not kinds.asks(kind, question):
-        return _of_a_cluster(question, answer) if kind == kinds.CLUSTER else ""
+        # As in the answers file of another kind: Copier reads it, so it is judged by itself.
+        answers = {question: answer}
+        recorded = {}
+        if kind == kinds.CLUSTER and (sentence := _of_a_cluster(question, answer)):
+            return sentence
     if question not in _LISTS_AND_MAPS:
         if not isinstance(answer, str | int | float):
             return f"{shown(answer)} is neither text nor a number; write it in quotes"

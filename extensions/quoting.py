@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 import yaml
@@ -21,5 +22,11 @@ def sshd(path: str) -> str:
 
 
 def yaml_scalar(value: str | int) -> str:
-    """Return the value as one YAML scalar, quoted only where YAML would misread it."""
-    return yaml.safe_dump(value, allow_unicode=True, width=float("inf")).split("\n")[0]
+    """Return the value as one YAML scalar, quoted only where YAML could misread it.
+
+    PyYAML would leave bare what Compose or kubectl take for a number, a date or a boolean,
+    such as ``1e3``, ``0o10``, ``2001-1-1`` and ``y``.
+    """
+    style = "'" if re.match("[0-9.+-]|[yYnN]$", str(value)) and isinstance(value, str) else None
+    text = yaml.safe_dump(value, default_style=style, allow_unicode=True, width=float("inf"))
+    return text.split("\n")[0]

@@ -1,4 +1,4 @@
-"""Any answer to any question of a host is refused by name, or comes out meaning what was answered.
+"""Any answer to any question is refused by name, or comes out meaning what was answered.
 
 A few dozen answers by default; thousands by
 ``pytest --hypothesis-profile=full tests/test_answers.py`` (half an hour).
@@ -24,18 +24,23 @@ import yaml
 from copier.errors import UserMessageError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pytest_copier.plugin import CopierFixture, CopierProject
 
 from extensions import checks, kinds, mirrors, sharing
 from extensions.containers import service_name
+from tests import test_cluster, test_fleet
 from tests.releases import ANSWERS_FILE
 from tests.support import ROOT, missing
+from tests.test_refusals import CLUSTER
 
 QUESTIONS: dict[str, dict[str, Any]] = {
     name: question
     for name, question in yaml.safe_load((ROOT / "copier.yml").read_text()).items()
-    if name in kinds.QUESTIONS[kinds.HOST] - {"kind"}
+    if name in checks.QUESTIONS
 }
 ARTICLE: dict[str, Any] = yaml.safe_load((ROOT / "example/answers.yml").read_text())
+EXAMPLE = {**ARTICLE, **CLUSTER}
+"""Answers that every kind accepts, also to what it does not ask."""
 BEYOND = {
     "containers": "per-cuda",
     "digests": {"tensorflow/tensorflow:2.17.0-gpu": f"sha256:{'5' * 64}"},
@@ -90,18 +95,28 @@ def good_answers(name: str) -> list[Any]:
     choices = question.get("choices", [])
     suggested = [*choices.values()] if isinstance(choices, dict) else []
     suggested += [question[key] for key in ("default", "placeholder") if question.get(key)]
-    suggested += [answers[name] for answers in (ARTICLE, BEYOND) if name in answers]
+    suggested += [answers[name] for answers in (ARTICLE, CLUSTER, BEYOND) if name in answers]
     return [answer for answer in suggested if "{{" not in str(answer)] or [""]
 
 
 ANSWERS = {
-    name: st.one_of(*map(spoiled, good_answers(name)), st.text(), WRONG_TYPES) for name in QUESTIONS
+    name: st.one_of(
+        *map(spoiled, good_answers(name)), st.sampled_from(NASTY), st.text(), WRONG_TYPES
+    )
+    for name in QUESTIONS
 }
 
 
-def sound(name: str) -> st.SearchStrategy[Any]:
-    """The answers that are accepted beside those of the example."""
-    return ANSWERS[name].filter(lambda answer: not checks.refusal(name, {**ARTICLE, name: answer}))
+def sound(kind: str) -> dict[str, st.SearchStrategy[Any]]:
+    """The answers to a kind's questions that are accepted beside those of the example."""
+
+    def accepted(name: str) -> st.SearchStrategy[Any]:
+        others = {**EXAMPLE, "kind": kind}
+        return ANSWERS[name].filter(
+            lambda answer: not checks.refusal(name, others | {name: answer})
+        )
+
+    return {name: accepted(name) for name in QUESTIONS if kinds.asks(kind, name) and name != "kind"}
 
 
 def examples(few: int) -> settings:
@@ -153,7 +168,7 @@ def template(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return target
 
 
-Judge = Callable[[Mapping[str, Any]], None]
+Judge = Callable[[str, Mapping[str, Any]], None]
 
 
 @pytest.fixture(scope="module")
@@ -162,8 +177,14 @@ def judge(template: Path, checkers: Checkers) -> Judge:
     if not shutil.which("docker"):
         missing("Docker Compose is not installed")
 
-    def generate(answers: Mapping[str, Any]) -> None:
-        data = {**ARTICLE, **answers}
+    means = {
+        kinds.HOST: assert_directory_means,
+        kinds.FLEET: assert_fleet_means,
+        kinds.CLUSTER: assert_cluster_means,
+    }
+
+    def generate(kind: str, answers: Mapping[str, Any]) -> None:
+        data = {**EXAMPLE, "kind": kind, **answers}
         if answers.keys() & {"tf_versions", "containers"} and "ports" not in answers:
             del data["ports"]
         with tempfile.TemporaryDirectory() as folder:
@@ -173,17 +194,27 @@ def judge(template: Path, checkers: Checkers) -> Judge:
                     str(template), target, data=data, defaults=True, unsafe=True, quiet=True
                 )
             except UserMessageError as refusal:
-                assert str(refusal).split(": ")[0] in answers, refusal
-                assert str(refusal).isprintable()
+                name, _, sentence = str(refusal).partition(": ")
+                assert name in answers, refusal
+                assert "; " in sentence and sentence.isprintable()
                 assert not target.exists()
                 return
             recorded = yaml.safe_load((target / ANSWERS_FILE).read_text(encoding="utf-8"))
             for name, answer in answers.items():
-                assert as_text(recorded[name], name) == as_text(answer, name), name
-            assert_directory_means(target, recorded)
-            checkers.collect(target)
+                if kinds.asks(recorded["kind"], name):
+                    assert as_text(recorded[name], name) == as_text(answer, name), name
+                else:
+                    assert name not in recorded
+            for path in target.rglob("*.y*ml"):
+                assert list(yaml.safe_load_all(path.read_text(encoding="utf-8"))), path
+            means[recorded["kind"]](target, recorded)
+            if recorded["kind"] == kinds.HOST:  # a cluster's images are those of a host
+                checkers.collect(target)
 
     return generate
+
+
+FIRST_ASKED_BY = {name: next(k for k in kinds.KINDS if kinds.asks(k, name)) for name in QUESTIONS}
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -191,25 +222,31 @@ def test_an_answer_is_refused_by_name_or_means_what_it_says(question: str, judge
     @examples(few=3)
     @given(ANSWERS[question])
     def any_answer(answer: Any) -> None:
-        judge({question: answer})
+        judge(FIRST_ASKED_BY[question], {question: answer})
 
     any_answer()
 
 
-def test_several_answers_together_mean_what_they_say(judge: Judge) -> None:
-    @examples(few=20)
-    @given(st.fixed_dictionaries({}, optional={name: sound(name) for name in QUESTIONS}))
+@pytest.mark.parametrize(("kind", "few"), [("host", 20), ("fleet", 1), ("cluster", 4)])
+def test_several_answers_together_mean_what_they_say(kind: str, few: int, judge: Judge) -> None:
+    @examples(few)
+    @given(st.fixed_dictionaries({}, optional=sound(kind)))
     def any_answers(answers: dict[str, Any]) -> None:
-        judge(answers)
+        judge(kind, answers)
 
     any_answers()
 
 
-def test_several_bad_answers_together_are_refused_by_one_of_their_names(judge: Judge) -> None:
-    @examples(few=10)
-    @given(st.fixed_dictionaries({}, optional=ANSWERS))
+@pytest.mark.parametrize(("kind", "few"), [("host", 10), ("fleet", 2), ("cluster", 2)])
+def test_several_bad_answers_together_are_refused_by_one_of_their_names(
+    kind: str, few: int, judge: Judge
+) -> None:
+    """Also those that the kind does not ask, as an answers file of another kind brings them."""
+
+    @examples(few)
+    @given(st.fixed_dictionaries({}, optional={**ANSWERS, "kind": st.just(kind)}))
     def any_answers(answers: dict[str, Any]) -> None:
-        judge(answers)
+        judge(kind, answers)
 
     any_answers()
 
@@ -340,3 +377,32 @@ def assert_ssh_means(folder: Path, answers: Mapping[str, Any]) -> None:
         client = output("ssh", "-G", "-F", folder / "ssh_config", alias).splitlines()
         wanted = {f"port {answers['ports'][group.name]}", f"user {answers['user']}"}
         assert wanted | {f"hostname {answers['host']}"} <= set(client)
+
+
+def assert_fleet_means(folder: Path, answers: Mapping[str, Any]) -> None:
+    """Ansible itself reads the configuration, the inventory and what was answered."""
+    server = folder / "hosts/gpu01"
+    server.mkdir(parents=True)
+    (server / ANSWERS_FILE).write_text("{host: gpu01, tf_versions: [2.17.0]}\n")
+    variables = json.loads(test_fleet.output(folder, "ansible-inventory", "--host=gpu01"))
+    assert variables["ansible_user"] == answers["admin"]
+    assert variables["deploy_path"] == answers["deploy_path"]
+    page = (folder / "FLEET.md").read_text()
+    assert f"`{answers['admin']}`" in page
+    assert f"`{answers['deploy_path']}`" in page
+
+
+def assert_cluster_means(folder: Path, answers: Mapping[str, Any]) -> None:
+    """The real kubectl makes of the manifests what test_cluster.py asks of them."""
+    project = CopierProject(folder, CopierFixture(ROOT, {}, pytest.MonkeyPatch()))
+    person = checks.namespace_of(answers["user"])
+    objects = test_cluster.kustomize(folder / "people" / person)
+    test_cluster.test_names_are_labels_of_rfc_1035(objects)
+    test_cluster.test_no_pod_is_root_has_a_capability_or_could_gain_one(project, objects)
+    test_cluster.test_a_service_has_the_port_of_the_ledger_and_finds_its_pod_and_no_other(
+        project, person, objects
+    )
+    test_cluster.test_mounts_are_where_a_host_has_them_and_come_from_the_answered_storage(
+        project, person, objects
+    )
+    test_cluster.test_compose_builds_every_image_under_the_name_that_the_pods_pull(project, objects)

@@ -264,6 +264,23 @@ REFUSED: list[tuple[str, Any, str]] = [
     ),
     ("registry", "https://registry.example.com", f"'https://registry.example.com' {NO_REGISTRY}"),
     ("registry", "registry.example.com/", f"'registry.example.com/' {NO_REGISTRY}"),
+    ("registry", "my_lab:5000", f"'my_lab:5000' {NO_REGISTRY}"),
+    ("registry", "my_lab.example.com/hub", f"'my_lab.example.com/hub' {NO_REGISTRY}"),
+    ("registry", "localhost:99999", f"'localhost:99999' {NO_REGISTRY}"),
+    (
+        "image_registry",
+        "x" * 201,
+        f"'{'x' * 60}…' is too long for images; use at most 200 characters",
+    ),
+    *(
+        (
+            "nfs_server",
+            server,
+            f"{checks.shown(server)} is no name or address of an NFS server; give it as the nodes "
+            "know it, such as nas.example.com, or answer hostPath to storage",
+        )
+        for server in ("nas:/home", "[::::]", "x" * 64, "x." * 127 + "x")
+    ),
     (
         "proxy",
         "proxy.example.com:3128",
@@ -330,6 +347,8 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("packages", ["libstdc++6", "python3.8"]),
     ("registry", ""),
     ("registry", "localhost:5000/hub"),
+    ("registry", "my_lab/hub"),
+    ("nfs_server", "[fd00::17]"),
     ("digests", {}),
     ("digests", {"nvcr.io/nvidia/tensorflow:25.02-tf2-py3": DIGEST}),
     ("digests", f"{{tensorflow/tensorflow:2.17.0-gpu: '{DIGEST}'}}"),

@@ -55,6 +55,12 @@ CASES: dict[str, dict[str, Any]] = {
     },
 }
 
+_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_HOST = rf"{_LABEL}(\.{_LABEL})*(:[0-9]+)?"
+_WORD = "[a-z0-9]+((__?|-+)[a-z0-9]+)*"
+IMAGE = rf"({_HOST}|{_WORD})(/{_WORD}(\.{_WORD})*)+:\w[\w.-]{{0,127}}"
+"""What https://github.com/distribution/reference takes for an image."""
+
 NEWEST_FOUR = sorted(set(all_versions()), key=Version)[-4:]
 
 
@@ -129,11 +135,15 @@ def test_compose_builds_every_image_under_the_name_that_the_pods_pull(
     if not shutil.which("docker"):
         missing("Docker Compose is not installed")
     config = ["docker", "compose", "-f", "images/compose.yml", "config", "--format", "json"]
-    built = json.loads(run(*config, cwd=project.path))["services"]
+    understood = json.loads(run(*config, cwd=project.path))
+    assert understood["name"] == project.answers["host"]
+    built = understood["services"]
     pulled = {each["image"] for pod in pods(objects) for each in containers_of(pod)}
     assert {service["image"] for service in built.values()} == pulled
     for name, service in built.items():
         assert service["image"].startswith(f"{project.answers['image_registry']}/{name}:")
+        assert re.fullmatch(IMAGE, service["image"])
+        assert len(service["image"].rpartition(":")[0]) <= 255
         assert service["build"]["dockerfile"] == f"{name}/Dockerfile"
 
 
@@ -379,3 +389,16 @@ def test_another_version_changes_no_other_container_no_port_and_nobody_s_file(
     }
     others = [o for o in kustomize(made.path / "people/ai") if "2-9-3" not in o["metadata"]["name"]]
     assert len(of_kind(others, "Deployment")) == 2
+
+
+def test_another_storage_is_written_into_a_person_s_file_as_the_readme_tells(
+    copier_template: Path, article: dict[str, Any], tmp_path: Path
+) -> None:
+    repository = Repository.create(tmp_path / "repository")
+    made = repository.copy(copier_template, {**article, **CLUSTER})
+    made.answer(storage="hostPath")
+    assert "`/spec/hostPath/path`" in made.read("README.md")
+    for _ in ("home", "project"):
+        made.edit("people/ai/kustomization.yaml", "/spec/nfs/path", "/spec/hostPath/path")
+    volumes = of_kind(kustomize(made.path / "people/ai"), "PersistentVolume").values()
+    assert [*volumes] and all("hostPath" in volume["spec"] for volume in volumes)

@@ -29,7 +29,11 @@ HOSTS: dict[str, dict[str, Any]] = {
     "gpu01": {},
     "gpu02": {"tf_versions": ["2.8.4", "2.9.3", "2.17.0"], "containers": "per-cuda"},
     "gpu03": {"tf_versions": ["2.17.0"], "ssh": False},
-    "gpu04": {"tf_versions": ["2.15.0.post1", "2.17.0"], "bind_address": "127.0.0.1"},
+    "gpu04": {
+        "tf_versions": ["2.15.0.post1", "2.17.0"],
+        "bind_address": "127.0.0.1",
+        "project_path": "/data/{{ 7 * 7 }}",
+    },
 }
 ADDRESS = "10.1.2.4"
 
@@ -173,6 +177,18 @@ def test_the_page_has_a_row_for_every_version_of_every_server(infra: Path) -> No
 def test_ssh_reads_the_way_to_every_container(infra: Path, alias: str, facts: set[str]) -> None:
     told = output(infra, "ssh", "-G", "-F", "hosts/ssh_config", alias)
     assert facts <= set(re.sub(r"[][]", "", told).splitlines())  # some put an address in them
+
+
+def test_the_pages_have_addresses_as_ssh_and_folders_as_markdown_takes_them(mine: Path) -> None:
+    (mine / "hosts/gpu04").rename(mine / "hosts/the fourth")
+    answers = mine / "hosts/the fourth/.copier-answers.yml"
+    answers.write_text(answers.read_text().replace("127.0.0.1", "0:0:0:0:0:0:0:1"))
+    (mine / "fleet/host_vars/gpu04.yml").write_text("ansible_host: fd00::17\n")
+    output(mine, "ansible-playbook", "fleet/pages.yml")
+    assert "| [gpu04](the%20fourth/README.md) |" in (mine / "hosts/README.md").read_text()
+    assert "    HostName 0:0:0:0:0:0:0:1\n" in (mine / "hosts/ssh_config").read_text()
+    told = output(mine, "ssh", "-G", "-F", "hosts/ssh_config", "gpu04-tf2.17.0")
+    assert "proxyjump fd00::17" in re.sub(r"[][]", "", told).splitlines()
 
 
 def steps(root: Path) -> dict[str, str]:

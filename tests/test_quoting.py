@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extensions import quoting
+from tests.test_cluster import kustomize
 
 printable = st.text().filter(str.isprintable)
 
@@ -22,6 +24,21 @@ def test_a_shell_reads_one_word(text: str) -> None:
 @given(printable | st.integers())
 def test_yaml_reads_the_same_scalar(value: str | int) -> None:
     assert yaml.safe_load(f"key: {quoting.yaml_scalar(value)}") == {"key": value}
+
+
+def test_kubectl_reads_the_same_text_where_python_s_yaml_knows_fewer_numbers(
+    tmp_path: Path,
+) -> None:
+    texts = "1e3 1.5e3 12e03 0o10 08 0x1f 0b1 1_000 +1 .5 1. 2001-1-1 1:30 y N no null ~".split()
+    labels = [f"label-{number}: {quoting.yaml_scalar(text)}" for number, text in enumerate(texts)]
+    (tmp_path / "map.yaml").write_text(
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: map}, data: {\n"
+        + ",\n".join(labels)
+        + "}}\n"
+    )
+    (tmp_path / "kustomization.yaml").write_text("resources: [map.yaml]\n")
+    (read,) = kustomize(tmp_path)
+    assert [*read["data"].values()] == texts
 
 
 @pytest.mark.parametrize(

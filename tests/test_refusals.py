@@ -198,6 +198,10 @@ def test_without_answers_a_machine_gets_what_it_can_run_or_is_told(
     [
         ("sudo", True, "'True' gives root, which no pod of ours may become; answer false"),
         ("ssh", False, "'False' leaves no way into a pod but kubectl; answer true"),
+        ("sudo", "2", "'2' is neither yes nor no; answer true or false"),
+        ("ssh", "no ", "'no ' is neither yes nor no; answer true or false"),
+        ("driver", ["550.54.15"], "'['550.54.15']' is neither text nor a number; write it"),
+        ("gpus", ["maxwell"], "'maxwell' is no GPU generation that we know; choose from"),
         ("uid", 2147483648, "'2147483648' is nobody's; give one from 1 to 2147483647"),
         ("user", "kube-system", "'kube-system' is a namespace of Kubernetes; use another name"),
     ],
