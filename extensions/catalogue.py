@@ -111,6 +111,8 @@ class Release:
     """pip requirements beside its own, without which its environment would not work today."""
     gpus: Gpus
     trouble: str | None
+    trouble_in: str | None
+    """Where its trouble is: in its ``image`` or in its ``environment``."""
     trouble_link: str | None
     note: str
     """What a person must know who chooses it, in a few words; empty for a plain release."""
@@ -219,6 +221,7 @@ def releases() -> dict[str, Release]:
             constraints=_constraints(facts),
             gpus=gpus[facts["gpus"]],
             trouble=facts.get("trouble"),
+            trouble_in=facts.get("trouble_in"),
             trouble_link=facts.get("trouble_link"),
             note=_note(facts, toolkits()[facts["toolkit"]].image),
         )

@@ -169,6 +169,8 @@ def _cannot_run(
 
 def _tf_versions(answer: Any, answers: Answers) -> str:
     chosen = read_list(answer)
+    if isinstance(answer, list) and (numbers := [v for v in answer if isinstance(v, float)]):
+        return f"{shown(numbers[0])} is a number; write every version in quotes, such as '2.10.1'"
     if not chosen:
         return f"{shown(answer)} is no list of versions; choose at least one, such as ['2.17.0']"
     if gone := [version for version in chosen if version not in catalogue.releases()]:
@@ -491,6 +493,16 @@ def _no_proxy(answer: Any) -> str:
 
 
 def _registry(answer: Any) -> str:
+    host, _, _ = str(answer).partition("/")
+    if re.fullmatch("[a-z0-9_-]+", host) and host != "localhost":
+        return (
+            f"{shown(answer)} would be a part of Docker Hub, since its host has neither dot nor "
+            "port; write its whole name, such as registry.example.com/hub, or registry:443/hub"
+        )
+    return _image_prefix(answer)
+
+
+def _image_prefix(answer: Any) -> str:
     """Refuse what https://github.com/distribution/reference does not take before an image."""
     name = r"[a-z0-9]+([._-][a-z0-9]+)*"
     host, _, _ = str(answer).partition("/")
@@ -513,7 +525,7 @@ def _image_registry(answer: Any) -> str:
             "'' is no registry; name the one that all nodes pull from, such as "
             "registry.example.com/lab"
         )
-    return _registry(answer)
+    return _image_prefix(answer)
 
 
 def _image_tag(answer: Any) -> str:
@@ -703,6 +715,10 @@ def _sentence(question: str, answers: Answers, recorded: Answers) -> str:
         if kind == kinds.CLUSTER and (sentence := _of_a_cluster(question, answer)):
             return sentence
     if question not in _LISTS_AND_MAPS:
+        if answer is None:
+            return "it has no value; write '' for an empty one, or leave the line out"
+        if isinstance(answer, list | Mapping):
+            return f"{shown(answer)} is not one value; give one"
         if not isinstance(answer, str | int | float):
             return f"{shown(answer)} is neither text nor a number; write it in quotes"
         if isinstance(answer, str) and not answer.isprintable():
@@ -712,6 +728,18 @@ def _sentence(question: str, answers: Answers, recorded: Answers) -> str:
     if question in _AMONG_OTHERS:
         return _AMONG_OTHERS[question](answer, answers)
     return _ALONE[question](answer)
+
+
+def misspelt(given: Iterable[str]) -> str:
+    """Return the sentence that refuses a name that no question has, empty when all are known.
+
+    Names that begin with `_` are Copier's own.
+    """
+    for name in given:
+        if name not in QUESTIONS and not name.startswith("_"):
+            near = difflib.get_close_matches(name, QUESTIONS, 1, 0)[0]
+            return f"{shown(name)} is no question of this template; the nearest is {near}"
+    return ""
 
 
 def refusal(question: str, answers: Answers, recorded: Answers = MappingProxyType({})) -> str:

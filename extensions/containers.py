@@ -5,6 +5,7 @@ Templates see these and nothing else of the catalogue.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -71,6 +72,13 @@ class Container:
         return (*own, *releases)
 
     @property
+    def troubled(self) -> list[catalogue.Release]:
+        """The releases whose trouble is met here: not that of an image that others stand in for."""
+        return [
+            r for r in self.releases if r.trouble and not (self.shared and r.trouble_in == "image")
+        ]
+
+    @property
     def image_only(self) -> bool:
         """Whether its release comes as an image only, and so can share no container."""
         return not any(release.requirement for release in self.releases)
@@ -130,6 +138,11 @@ def ssh_aliases(answers: Mapping[str, Any]) -> list[str]:
     """Return every ssh alias of the host, such as ``gpu01-tf2.17.0``."""
     aliases = [alias for container in plan(answers) for alias in container.aliases]
     return [f"{answers['host']}-{alias.name}" for alias in aliases]
+
+
+def only_on_the_host(answers: Mapping[str, Any]) -> bool:
+    """Return whether the ssh ports are open to those alone who are on the host already."""
+    return ipaddress.ip_address(answers["bind_address"]).is_loopback
 
 
 def editor_paths(answers: Mapping[str, Any]) -> dict[str, str]:

@@ -86,6 +86,18 @@ def _judge(question: str, answers: Mapping[str, Any]) -> str:
     return checks.refusal(question, answers, recorded)
 
 
+def _refuse_misspelt(answers: Mapping[str, Any]) -> None:
+    """End Copier where ``--data`` names no question, which Copier would pass over.
+
+    An update renders twice more, quietly and elsewhere, from all that is recorded: there
+    the names of questions that the template no longer has are no mistake.
+    """
+    conf, recorded = answers["_copier_conf"], _recorded(answers)
+    new = [name for name in conf["data"] if name not in recorded]
+    if (recorded or not conf["quiet"]) and (sentence := checks.misspelt(new)):
+        raise UserMessageError(sentence)
+
+
 @pass_context
 def refusal(context: Context, question: str) -> str:
     """Return the sentence that refuses the present answer, empty when it is accepted.
@@ -108,6 +120,8 @@ def accepted(context: Context, question: str) -> bool:
         UserMessageError: the answer is refused.
     """
     answers = context.get_all()
+    if question == "kind":
+        _refuse_misspelt(answers)
     asked = kinds.asks(answers.get("kind", kinds.HOST), question)
     if question not in answers:
         return asked
@@ -164,6 +178,12 @@ def too_old_for_editors(context: Context) -> list[str]:
 def ssh_aliases(context: Context) -> list[str]:
     """Return every ssh alias of the host."""
     return containers.ssh_aliases(context.get_all())
+
+
+@pass_context
+def only_on_the_host(context: Context) -> bool:
+    """Return whether the ssh ports are open to those alone who are on the host already."""
+    return containers.only_on_the_host(context.get_all())
 
 
 @pass_context
@@ -238,11 +258,13 @@ class Stack(Extension):
             mirror_urls=mirrors.urls,
             namespace_of=checks.namespace_of,
             object_name=cluster.object_name,
+            only_on_the_host=only_on_the_host,
             outlook=outlook,
             partition=partition,
             plan=plan,
             proxies=proxies,
             refusal=refusal,
+            registry_url=mirrors.registry_url,
             ssh_aliases=ssh_aliases,
             too_old_for_editors=too_old_for_editors,
             version_choices=catalogue.choices,

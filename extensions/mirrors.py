@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -65,3 +66,14 @@ def urls(mirror: str) -> Urls | None:
     return KNOWN.get(mirror) or Urls(
         f"{base}/ubuntu", f"{base}/pypi/simple", f"{base}/anaconda", f"{base}/docker-ce"
     )
+
+
+def registry_url(registry: str) -> str:
+    """Return the URL of the server of a prefix of image names.
+
+    Docker speaks http to registries on the machine itself:
+    https://docs.docker.com/reference/cli/dockerd/#insecure-registries
+    """
+    server = registry.split("/")[0]
+    local = re.match(r"(localhost|127(\.\d+){3})(:|$)", server)
+    return f"{'http' if local else 'https'}://{server}"

@@ -101,6 +101,7 @@ SCHEMA = record(
                     "label": TEXT,
                     "wheel": record({"requirement": TEXT, "python": TEXTS}, {"needs": SOURCES}),
                     "trouble": TEXT,
+                    "trouble_in": {"enum": ["image", "environment"]},
                     "trouble_link": LINK,
                     "doubts": TEXT,
                 },

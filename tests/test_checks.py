@@ -87,6 +87,11 @@ REFUSED: list[tuple[str, Any, str]] = [
         "'2.15' and '1.13.9' are not offered; choose 2.15.0, 2.15.0.post1 or 2.15.1 and 1.13.1 or "
         "1.13.2 instead",
     ),
+    (
+        "tf_versions",
+        [2.1, "2.17.0"],
+        "'2.1' is a number; write every version in quotes, such as '2.10.1'",
+    ),
     ("driver", "newest", f"'newest' {NO_DRIVER}"),
     ("driver", 550.54, "'550.54' is a number; write it in quotes, as nvidia-smi prints it"),
     (
@@ -264,6 +269,12 @@ REFUSED: list[tuple[str, Any, str]] = [
     ),
     ("registry", "https://registry.example.com", f"'https://registry.example.com' {NO_REGISTRY}"),
     ("registry", "registry.example.com/", f"'registry.example.com/' {NO_REGISTRY}"),
+    (
+        "registry",
+        "harbor/hub",
+        "'harbor/hub' would be a part of Docker Hub, since its host has neither dot nor port; "
+        "write its whole name, such as registry.example.com/hub, or registry:443/hub",
+    ),
     ("registry", "my_lab:5000", f"'my_lab:5000' {NO_REGISTRY}"),
     ("registry", "my_lab.example.com/hub", f"'my_lab.example.com/hub' {NO_REGISTRY}"),
     ("registry", "localhost:99999", f"'localhost:99999' {NO_REGISTRY}"),
@@ -311,8 +322,9 @@ REFUSED: list[tuple[str, Any, str]] = [
     ),
     ("proxy", "http://me:pw@proxy:3128", f"{SECRET}, such as http://proxy.example.com:3128"),
     ("no_proxy", "localhost, .example.com", f"'localhost, .example.com' {NO_HOSTS}"),
-    ("no_proxy", None, f"'None' {NO_TEXT}"),
-    ("no_proxy", [1], f"'[1]' {NO_TEXT}"),
+    ("no_proxy", None, "it has no value; write '' for an empty one, or leave the line out"),
+    ("no_proxy", [1], "'[1]' is not one value; give one"),
+    ("uid", {}, "'{}' is not one value; give one"),
     ("registry", date(2026, 11, 24), f"'2026-11-24' {NO_TEXT}"),
     ("language", "fr", "'fr' is no language that we speak; use en or zh"),
 ]
@@ -347,7 +359,7 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("packages", ["libstdc++6", "python3.8"]),
     ("registry", ""),
     ("registry", "localhost:5000/hub"),
-    ("registry", "my_lab/hub"),
+    ("image_registry", "my_lab/hub"),
     ("nfs_server", "[fd00::17]"),
     ("digests", {}),
     ("digests", {"nvcr.io/nvidia/tensorflow:25.02-tf2-py3": DIGEST}),

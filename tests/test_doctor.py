@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from pytest_copier.plugin import CopierProject
 
-TOOLS = "bash awk cat df dirname env grep head id sed sort stat tail timeout tr".split()
+TOOLS = "bash awk cat df dirname env find grep head id sed sort stat tail timeout tr".split()
 """What the doctor takes from the real machine; all else is a stand-in or missing."""
 
 Answers = dict[str, tuple[str, int]]
@@ -226,6 +226,20 @@ def no_conda(host: Host) -> None:
     shutil.rmtree(host.home / "conda")
 
 
+def foreign_environments(host: Host) -> None:
+    folder = host.home / "conda/envs"
+    folder.mkdir()
+    if os.getuid() == 0:
+        os.chown(folder, 1000, 1000)
+    env("CURRENT_UID=4321:4321\n")(host)
+
+
+def strict_umask(host: Host) -> None:
+    env("CURRENT_UID=4321:4321\n")(host)
+    for path in (host.path / "environments", *(host.path / "environments").iterdir()):
+        path.chmod(0o700)
+
+
 def half_a_conda(host: Host) -> None:
     (host.home / "conda/bin/python").unlink()
 
@@ -277,6 +291,8 @@ CASES: dict[str, tuple[Callable[[Host], None], str]] = {
     "no home": (no_home, "fail paths {home} is no directory that {me} can see; run: sudo host/setup.sh"),
     "no uid": (env("CURRENT_UID=me\n"), "fail user CURRENT_UID in .env is 'me', which is no uid:gid of an ordinary user; write: CURRENT_UID={uid}:1000"),
     "another owner": (env("CURRENT_UID=4321:4321\n"), "fail user {home}/projects belongs to {owner} and the containers run as 4321:4321; run: sudo chown 4321:4321 {home}/projects"),
+    "a conda of somebody else": (foreign_environments, "fail user {home}/conda/envs belongs to {owner} and the containers run as 4321:4321; run: sudo chown -R 4321:4321 {home}/conda/envs"),
+    "a strict umask": (strict_umask, "fail user environments/ is closed to the containers; run: chmod -R o+rX environments"),
     "no conda": (no_conda, "fail conda there is no conda in {home}/conda; run: sudo host/setup.sh"),
     "a conda without Python": (half_a_conda, "ok clock the clock is synchronised"),  # it goes on
     "a new conda": (new_conda, "warn conda conda needs glibc 2.28 and tf1.15.5 has 2.27: conda itself does not run there; use an environment by its own python there, or the Miniforge that host/setup.sh installs"),
@@ -289,10 +305,11 @@ CASES: dict[str, tuple[Callable[[Host], None], str]] = {
     "no timedatectl": (no("timedatectl"), "warn clock timedatectl does not tell whether the clock is right; compare the output of date with another clock"),
     "a full disk": (says("df", "*", "Avail\n 9"), "fail disk 9 GB are free in / and the images that are not there yet need 18 GB; free some (docker system df names what Docker holds), or give Docker another data-root"),
     "images present": (says("docker", "image inspect *", "[]"), "ok disk 500 GB are free in /, and 0 GB are needed for images"),
+    "images built": (says("docker", "image inspect gpu01-*", "[]"), "ok disk 500 GB are free in /, and 0 GB are needed for images"),
     "a hidden disk": (says("df", "*", "", 1), "warn disk {me} cannot see the disk of /; run: sudo df -h /"),
     "no ss": (no("ss"), "warn ports there is no ss, so the ports are not checked; run: sudo apt-get install iproute2"),
-    "a port held": (says("ss", "*", SSHD), 'fail ports port 21722 of tf2.17.0 is held by "sshd",pid=7; stop that, or answer ports anew'),
-    "a port held unseen": (says("ss", "*", "LISTEN 0 128 [::]:21722 [::]:*"), "fail ports port 21722 of tf2.17.0 is held by a process that only root sees: sudo ss -ltnp sport = :21722; stop that, or answer ports anew"),
+    "a port held": (says("ss", "*", SSHD), 'fail ports port 21722 of tf2.17.0 is held by "sshd",pid=7; stop that; or, while nobody knows the port, write another to ports in .copier-answers.yml, commit, and run: copier recopy --trust --force --vcs-ref :current:'),
+    "a port held unseen": (says("ss", "*", "LISTEN 0 128 [::]:21722 [::]:*"), "fail ports port 21722 of tf2.17.0 is held by a process that only root sees: sudo ss -ltnp sport = :21722; stop that; or, while nobody knows the port, write another to ports in .copier-answers.yml, commit, and run: copier recopy --trust --force --vcs-ref :current:"),
     "a port of its own": (own_port, "ok ports every port is free or its container's"),
     "starting": (state("running starting"), "warn tf2.17.0 is starting; run host/doctor.sh again in a minute"),
     "unhealthy": (state("running unhealthy"), "fail tf2.17.0 is unhealthy; read: docker compose logs tf2.17.0"),

@@ -97,12 +97,13 @@ class History(RuleBasedStateMachine):
 
     @rule(version=st.sampled_from(VERSIONS), port=st.integers(1024, 65535))
     def add_with_a_port_typed_over(self, version: str, port: int) -> None:
-        if version in self.ports or port in self.ports.values():
+        name = sharing.group_name(catalogue.releases()[version], self.way)
+        if name in self.ports or port in self.ports.values():
             return
         versions = sorted({*self.versions, version})
-        self.host.answer(tf_versions=versions, ports={**self.ports, version: port})
+        self.host.answer(tf_versions=versions, ports={**self.ports, name: port})
         self.versions.add(version)
-        assert self.host.answers["ports"][version] == port
+        assert self.host.answers["ports"][name] == port
 
     @rule(
         answer=st.sampled_from(

@@ -159,6 +159,16 @@ def test_a_recorded_port_cannot_be_changed_by_a_second_copy(
     assert (tmp_path / "gpu01/docker-compose.yml").read_bytes() == before
 
 
+def test_a_name_that_no_question_has_is_refused_with_the_nearest(
+    copier: CopierFixture, article: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(
+        UserMessageError, match=r"^'port-offset' is no question .* the nearest is port_offset$"
+    ):
+        copier.copy(tmp_path / "gpu01", **article, **{"port-offset": 10})
+    assert not (tmp_path / "gpu01").exists()
+
+
 @pytest.mark.parametrize(
     ("driver", "capability", "said"),
     [
@@ -200,7 +210,7 @@ def test_without_answers_a_machine_gets_what_it_can_run_or_is_told(
         ("ssh", False, "'False' leaves no way into a pod but kubectl; answer true"),
         ("sudo", "2", "'2' is neither yes nor no; answer true or false"),
         ("ssh", "no ", "'no ' is neither yes nor no; answer true or false"),
-        ("driver", ["550.54.15"], "'['550.54.15']' is neither text nor a number; write it"),
+        ("driver", ["550.54.15"], "'['550.54.15']' is not one value; give one"),
         ("gpus", ["maxwell"], "'maxwell' is no GPU generation that we know; choose from"),
         ("uid", 2147483648, "'2147483648' is nobody's; give one from 1 to 2147483647"),
         ("user", "kube-system", "'kube-system' is a namespace of Kubernetes; use another name"),

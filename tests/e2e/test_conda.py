@@ -175,6 +175,11 @@ class TestNew:
             (NEW, "", "TensorFlow '' has no file here; choose one of: tf1.15.5.yml"),
             (NEW, "9.9", "TensorFlow '9.9' has no file here; choose one of: tf1.15.5.yml"),
             (NEW, "2.17.0 ../x", "'../x' is no name for an environment; use letters"),
+            (
+                NEW,
+                "2.17.0 tf2.9.3",
+                "'tf2.9.3' is a name of releases; give the project another one",
+            ),
             (NEW, "2.17.0 base", "'base' is no name for an environment; use letters"),
             (OLD, "1.15.5", "needs a newer glibc than is here; run this on the host or in"),
         ],
