@@ -41,6 +41,9 @@ check_arguments() {
     if [[ -n $project && ! $project =~ ^[A-Za-z0-9_][A-Za-z0-9._-]*$ || $project == base ]]; then
         fail "'$project' is no name for an environment; use letters, digits, '.', '_' and '-'"
     fi
+    if [[ $project == tf[0-9]* ]]; then
+        fail "'$project' is a name of releases; give the project another one"
+    fi
 }
 
 check_conda() {

@@ -32,8 +32,7 @@ save() {
     docker compose build || fail "the images could not be built; read the messages above"
     mapfile -t images < <(docker compose config --images | sort --unique)
     docker save --output "$folder/images.tar" "${images[@]}" || fail "docker could not save ${images[*]}; pull the images of your own services, and make room in $folder"
-    (cd "$folder" && rm -f SHA256SUMS && find . -type f -exec sha256sum {} + >../SHA256SUMS.new)
-    mv "$folder/../SHA256SUMS.new" "$folder/SHA256SUMS"
+    (cd "$folder" && sums=$(find . -type f ! -name SHA256SUMS -exec sha256sum {} +) && echo "$sums" >SHA256SUMS)
     say "$folder has it all ($(du --summarize --human-readable "$folder" | cut -f 1))"
 }
 

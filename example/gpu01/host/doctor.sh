@@ -220,18 +220,22 @@ check_paths() {
 }
 
 check_user() {
-    local wanted owner path before=$failures
+    local wanted owner path cure before=$failures
     wanted=$(sed -n 's/^CURRENT_UID=//p' .env 2>/dev/null)
     if [[ ! $wanted =~ ^[1-9][0-9]*:[0-9]+$ ]]; then
         fail user "CURRENT_UID in .env is '$wanted', which is no uid:gid of an ordinary user" "write: CURRENT_UID=1000:1000"
         return
     fi
-    for path in "$conda_path" "$project_path"; do
+    for path in "$conda_path" "$conda_path/envs" "$project_path"; do
         owner=$(stat --format=%u:%g "$path" 2>/dev/null) || continue
         if [[ ${owner%:*} != "${wanted%:*}" ]]; then
-            fail user "$path belongs to $owner and the containers run as $wanted" "run: sudo chown $wanted $(printf %q "$path")"
+            cure="sudo chown $([[ $path != "$conda_path"* ]] || echo '-R ')$wanted $(printf %q "$path")"
+            fail user "$path belongs to $owner and the containers run as $wanted" "run: $cure"
         fi
     done
+    if [[ $(stat --format=%u environments) != "${wanted%:*}" && $(find environments ! -perm -o+r -print -quit) ]]; then
+        fail user "environments/ is closed to the containers" "run: chmod -R o+rX environments"
+    fi
     if ((failures == before)); then ok user "the containers run as $wanted"; fi
 }
 
@@ -289,7 +293,7 @@ check_disk() {
     fi
     missing=()
     every_container note_missing_image
-    wanted=$(printf '%s\n' "${missing[@]}" | sort -u | awk '{sum += $2} END {printf "%.0f", sum + 0.5}')
+    wanted=$(printf '%s\n' "${missing[@]}" | sort -u | awk '{sum += $2} END {printf "%d", sum}')
     if ((free < wanted)); then
         fail disk "$free GB are free in $folder and the images that are not there yet need $wanted GB" "free some (docker system df names what Docker holds), or give Docker another data-root"
     else
@@ -298,7 +302,10 @@ check_disk() {
 }
 
 note_missing_image() {
-    if ! docker image inspect "$image" "gpu01-$container" >/dev/null 2>&1; then missing+=("$image $size_gb"); fi
+    if ! docker image inspect "gpu01-$container" >/dev/null 2>&1 &&
+        ! docker image inspect "$image" >/dev/null 2>&1; then
+        missing+=("$image $size_gb")
+    fi
 }
 
 check_ports() {
@@ -316,7 +323,7 @@ check_port() {
     line=$(awk -v port=":$port\$" '$4 ~ port' <<<"$sockets" | head -n 1)
     if [[ ! $line || $(docker port "gpu01-$container" 22 2>/dev/null) == *":$port"* ]]; then return; fi
     process=$(sed -n 's/.*users:((\("[^"]*",pid=[0-9]*\).*/\1/p' <<<"$line")
-    fail ports "port $port of $container is held by ${process:-a process that only root sees: sudo ss -ltnp sport = :$port}" "stop that, or answer ports anew"
+    fail ports "port $port of $container is held by ${process:-a process that only root sees: sudo ss -ltnp sport = :$port}" "stop that; or, while nobody knows the port, write another to ports in .copier-answers.yml, commit, and run: copier recopy --trust --force --vcs-ref :current:"
 }
 
 check_host_key() {

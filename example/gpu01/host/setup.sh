@@ -72,6 +72,7 @@ read_arguments() {
 say() { echo "setup.sh: $*"; }
 
 fail() {
+    tell_left
     echo "setup.sh: $*" >&2
     exit 1
 }
@@ -274,11 +275,15 @@ download_all() {
     fetch_miniforge "$1/${miniforge_url##*/}"
 }
 
-finish() {
+tell_left() {
     local sentence
     for sentence in "${left[@]}"; do
         if [[ $sentence ]]; then say "left to you: $sentence"; fi
     done
+}
+
+finish() {
+    tell_left
     if [[ -v left[0] ]]; then exit 1; fi
     say "nothing is left to do; host/doctor.sh tells more"
 }
