@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from extensions import sharing
+from extensions import catalogue, sharing
 from extensions.containers import service_name
 from tests.releases import NEWEST, Host, Repository, release, replace
 from tests.support import git
