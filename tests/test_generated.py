@@ -301,6 +301,15 @@ def test_scripts_and_sshd_read_a_path_as_it_was_answered(project: CopierProject)
     assert (own.replace("%%", "%"), shared) == (keys, "/AI/.ssh/authorized_keys")
 
 
+def test_ports_that_only_the_host_reaches_are_reached_through_it(
+    generate: Callable[..., CopierProject],
+) -> None:
+    project = generate(host="gpu01", tf_versions=["2.17.0"], bind_address="127.0.0.1")
+    told = run("ssh", "-G", "-F", "ssh_config", "gpu01-tf2.17.0", cwd=project.path).splitlines()
+    assert {"hostname 127.0.0.1", "proxyjump gpu01", "port 21722"} <= set(told)
+    assert "| `ssh -J gpu01 -p 21722 ai@127.0.0.1` |" in (project / "README.md").read_text()
+
+
 def test_the_readme_tells_image_cuda_and_ssh_line_of_every_container(
     project: CopierProject,
 ) -> None:
@@ -309,7 +318,7 @@ def test_the_readme_tells_image_cuda_and_ssh_line_of_every_container(
         row = next(li for li in readme.splitlines() if li.startswith(f"| {name} "))
         assert f" {group.toolkit.cuda} " in row
         assert f"{group.image.removeprefix('nvcr.io/')}" in row
-        line = f"`ssh -p {project.answers['ports'][group.name]} {project.answers['user']}@"
+        line = f"-p {project.answers['ports'][group.name]} {project.answers['user']}@"
         assert (line in row) == project.answers["ssh"]
 
 

@@ -429,7 +429,8 @@ def test_a_new_answer_that_contradicts_a_recorded_one_is_refused(
 
 
 def edit_by_hand(host: Host) -> None:
-    """What users change: a package, a mount, a service of their own, a variable, files beside."""
+    """What users change: a package, a mount, a service of their own, a variable, the address of
+    the host, files beside."""
     host.edit("init_env1.sh", "an update keeps them.\n", "an update keeps them.\n    htop\n")
     host.edit(
         "docker-compose.yml",
@@ -440,6 +441,7 @@ def edit_by_hand(host: Host) -> None:
     own = '  registry:\n    image: registry:2\n    ports: ["127.0.0.1:5000:5000"]\n'
     host.edit("docker-compose.yml", "an update keeps them.\n", f"an update keeps them.\n\n{own}")
     host.edit(".env", "an update keeps them.\n", "an update keeps them.\nTZ=Asia/Shanghai\n")
+    host.edit("ssh_config", "    HostName gpu01\n", "    HostName 192.0.2.17\n")
     (host.path / "certs/company.crt").write_text("-----BEGIN CERTIFICATE-----\n")
     (host.path / "NOTES.md").write_text("Ours.\n")
     host.repository.commit()
@@ -451,6 +453,7 @@ def assert_edits_are_there(host: Host) -> None:
     assert compose["x-container"]["volumes"][-1]["source"] == "/data/sets"
     assert compose["services"]["registry"]["image"] == "registry:2"
     assert host.read(".env").endswith("TZ=Asia/Shanghai\n")
+    assert "    HostName 192.0.2.17\n" in host.read("ssh_config")
     assert host.read("certs/company.crt").startswith("-----BEGIN")
     assert host.read("NOTES.md") == "Ours.\n"
 
