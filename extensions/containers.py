@@ -13,7 +13,7 @@ from typing import Any
 
 from packaging.version import Version
 
-from . import catalogue, checks, holds, ports, sharing
+from . import catalogue, checks, holds, kinds, ports, sharing
 from .catalogue import Release, Toolkit
 
 EDITOR_GLIBC = Version("2.28")
@@ -142,7 +142,8 @@ def ssh_aliases(answers: Mapping[str, Any]) -> list[str]:
 
 def only_on_the_host(answers: Mapping[str, Any]) -> bool:
     """Return whether the ssh ports are open to those alone who are on the host already."""
-    return ipaddress.ip_address(answers["bind_address"]).is_loopback
+    asked = kinds.asks(answers["kind"], "bind_address")
+    return asked and ipaddress.ip_address(answers["bind_address"]).is_loopback
 
 
 def editor_paths(answers: Mapping[str, Any]) -> dict[str, str]:

@@ -155,13 +155,13 @@ class Laptop:
 
     @cached_property
     def config(self) -> Path:
-        """The ssh_config for this host, its name answered by this machine, and the key."""
+        """The ssh_config for this host, without the jump to it, since this is it, and the key."""
         text = (self.directory.path / "ssh_config").read_text()
         host = self.directory.answers["host"]
-        assert f"    HostName {host}\n" in text
+        assert f"    ProxyJump {host}\n" in text
         path = self.person.laptop / f"{host}.conf"
         path.write_text(
-            text.replace(f"    HostName {host}\n", "    HostName 127.0.0.1\n")
+            text.replace(f"    ProxyJump {host}\n", "")
             + f"    IdentityFile {self.person.key}\n"
             + f"    UserKnownHostsFile {self.person.laptop}/known_hosts\n"
             + "    StrictHostKeyChecking accept-new\n    BatchMode yes\n    LogLevel ERROR\n"
