@@ -72,7 +72,7 @@ class Container:
         return (*own, *releases)
 
     @property
-    def troubled(self) -> list[catalogue.Release]:
+    def troubled(self) -> list[Release]:
         """The releases whose trouble is met here: not that of an image that others stand in for."""
         return [
             r for r in self.releases if r.trouble and not (self.shared and r.trouble_in == "image")

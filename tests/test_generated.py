@@ -318,7 +318,10 @@ def test_the_readme_tells_image_cuda_and_ssh_line_of_every_container(
         row = next(li for li in readme.splitlines() if li.startswith(f"| {name} "))
         assert f" {group.toolkit.cuda} " in row
         assert f"{group.image.removeprefix('nvcr.io/')}" in row
-        line = f"-p {project.answers['ports'][group.name]} {project.answers['user']}@"
+        inside = project.answers.get("bind_address", "").startswith("127.")
+        jump = f"-J {project.answers['host']} " if inside else ""
+        port, user = project.answers["ports"][group.name], project.answers["user"]
+        line = f"`ssh {jump}-p {port} {user}@"
         assert (line in row) == project.answers["ssh"]
 
 
