@@ -220,23 +220,27 @@ check_paths() {
 }
 
 check_user() {
-    local wanted owner path cure before=$failures
+    local wanted before=$failures
     wanted=$(sed -n 's/^CURRENT_UID=//p' .env 2>/dev/null)
     if [[ ! $wanted =~ ^[1-9][0-9]*:[0-9]+$ ]]; then
         fail user "CURRENT_UID in .env is '$wanted', which is no uid:gid of an ordinary user" "write: CURRENT_UID=1000:1000"
         return
     fi
-    for path in "$conda_path" "$conda_path/envs" "$project_path"; do
-        owner=$(stat --format=%u:%g "$path" 2>/dev/null) || continue
-        if [[ ${owner%:*} != "${wanted%:*}" ]]; then
-            cure="sudo chown $([[ $path != "$conda_path"* ]] || echo '-R ')$wanted $(printf %q "$path")"
-            fail user "$path belongs to $owner and the containers run as $wanted" "run: $cure"
-        fi
-    done
+    check_owner "$conda_path" -R
+    check_owner "$conda_path/envs" -R
+    check_owner "$project_path"
     if [[ $(stat --format=%u environments) != "${wanted%:*}" && $(find environments ! -perm -o+r -print -quit) ]]; then
         fail user "environments/ is closed to the containers" "run: chmod -R o+rX environments"
     fi
     if ((failures == before)); then ok user "the containers run as $wanted"; fi
+}
+
+check_owner() {
+    local owner
+    owner=$(stat --format=%u:%g "$1" 2>/dev/null) || return 0
+    if [[ ${owner%:*} != "${wanted%:*}" ]]; then
+        fail user "$1 belongs to $owner and the containers run as $wanted" "run: sudo chown ${2:+$2 }$wanted $(printf %q "$1")"
+    fi
 }
 
 check_conda() {
