@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Mapping
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from copier.errors import UserMessageError
-from jinja2 import Environment, pass_context
+from jinja2 import Environment, Template, pass_context
 from jinja2.ext import Extension
 from jinja2.runtime import Context
 
@@ -236,11 +237,26 @@ def volumes(context: Context) -> list[cluster.Volume]:
     return cluster.volumes(context.get_all())
 
 
+def compile_once(environment: Environment) -> None:
+    """Let an environment compile a text once, where Copier has it done for each choice and path.
+
+    Extensions prepare the text each time all the same: Copier's yield tag counts on it.
+    """
+    compiled = cache(environment.from_string)
+
+    def from_string(source: str) -> Template:
+        environment.preprocess(source)
+        return compiled(source)
+
+    environment.from_string = from_string  # type: ignore[assignment,method-assign]
+
+
 class Stack(Extension):
     """Functions and filters of copier.yml and of the template."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
+        compile_once(environment)
         environment.globals.update(
             accepted=accepted,
             allot_ports=allot_ports,
