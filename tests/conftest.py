@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from pytest_copier.plugin import CopierFixture, CopierProject
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.support import ROOT, git
+
+# Python keeps what it compiled, as on a user's machine.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # for `pytest --hypothesis-profile=full`: once before a release
 settings.register_profile("full", max_examples=200, stateful_step_count=8, deadline=None)

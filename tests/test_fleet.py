@@ -90,6 +90,7 @@ def test_the_fleet_has_exactly_its_files_and_no_leftovers_of_their_templates(inf
         ".github/workflows/fleet.yml",
         "FLEET.md",
         "ansible.cfg",
+        "fleet/.gitignore",
         "fleet/group_vars/all.yml",
         "fleet/inventory.yml",
         "fleet/inventory_plugins/hosts.py",
