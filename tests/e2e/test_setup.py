@@ -256,7 +256,7 @@ FAILURES = {
     "no start": (NO_PROXY_FILE + NO_SYSTEMD + RUN, "Docker does not start; read: sudo journalctl --unit docker --lines 20"),
     "people at work": (NO_PROXY_FILE + "echo 5f3c >/run/containers; " + RUN, "left to you: Docker has a new configuration, and containers run; when nobody works in them run: sudo systemctl daemon-reload && sudo systemctl restart docker"),
     "no home": ("mv /home/ai /home/else; " + RUN, "/home/ai does not exist; make its user first: sudo useradd --create-home --uid 1000 --home-dir /home/ai ai"),
-    "another's projects": ("chown root /home/ai/tensorflow_volume; " + RUN, "/home/ai/tensorflow_volume belongs to root and not to 1000; run: sudo chown 1000:1000 /home/ai/tensorflow_volume"),
+    "another's projects, and an old driver": ("chown root /home/ai/tensorflow_volume; " + OLD_DRIVER + RUN, f"left to you: the NVIDIA driver is 470.82.01 and tf2.17.0 needs 525.60.13 or newer; run: {DRIVER_COMMAND}; then reboot\nsetup.sh: /home/ai/tensorflow_volume belongs to root and not to 1000; run: sudo chown 1000:1000 /home/ai/tensorflow_volume"),
     "half a conda": ("rm -r /home/ai/miniconda3/bin; " + RUN, "/home/ai/miniconda3 has files in it and no conda; move them away, or answer conda_path anew"),
     "another Miniforge": (NO_CONDA + "host/genuine.sh", MINIFORGE + " does not have the checksum 376b160ed8130820db0ab0f3826ac1fc85923647f75c1b8231166e3d559ab768; somebody may be in between: do not go on before you know who"),
     "a broken Miniforge": (NO_CONDA + COPY + "sed -i -e s#^miniforge_url=.*#miniforge_url=https://github.com/broken.sh# -e s/^miniforge_sha256=.*/miniforge_sha256={broken}/ host/setup.sh; " + RUN, "Miniforge could not be installed in /home/ai/miniconda3; read its messages above"),
@@ -268,7 +268,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("case", FAILURES)
-def test_a_step_that_fails_ends_with_one_sentence_and_the_way_out(
+def test_a_step_that_fails_ends_with_one_sentence_and_the_way_out_after_what_is_left_to_people(
     site: Site, become_ready: Become, case: str
 ) -> None:
     _, image = become_ready("noble")
@@ -285,8 +285,9 @@ def test_a_step_that_fails_ends_with_one_sentence_and_the_way_out(
     command = command.replace("{broken}", words["broken"])
     done = site.run(image, f"rm -f /etc/apt/sources.list; {command}",
                     f"--volume={bus}:/sys/bus/pci/devices:ro")  # fmt: skip
-    last = (done.stdout + done.stderr).splitlines()[-1]
-    assert (done.returncode, last) == (1, f"setup.sh: {sentence.format(**words)}")
+    expected = f"setup.sh: {sentence.format(**words)}".splitlines()
+    last = (done.stdout + done.stderr).splitlines()[-len(expected) :]
+    assert (done.returncode, last) == (1, expected)
 
 
 def test_every_sentence_that_setup_can_end_with_has_its_case(site: Site) -> None:
