@@ -324,6 +324,23 @@ def test_a_colleague_is_one_copied_file_that_collides_with_nobody(
     assert conda[0]["ai-conda"]["spec"] == conda[1]["li-conda"]["spec"]
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_metallbs_entry_in_the_readme_gives_all_services_of_a_person_one_address_and_nothing_else(
+    generate: Callable[..., CopierProject], language: str
+) -> None:
+    project = generate(**{**CLUSTER, "language": language})
+    before = kustomize(project / "people/ai")
+    (entry,) = re.findall(r"```yaml\n(.*?)```", (project / "README.md").read_text(), re.DOTALL)
+    file = project / "people/ai/kustomization.yaml"
+    file.write_text(file.read_text() + entry)
+    after = kustomize(project / "people/ai")
+    for each in of_kind(after, "Service").values():
+        told = each["metadata"].pop("annotations")
+        assert told["metallb.io/loadBalancerIPs"] == "192.0.2.17"
+        assert told["metallb.io/allow-shared-ip"] == "ai"
+    assert after == before
+
+
 def test_the_answers_of_a_host_make_the_cluster_with_its_ports_and_environments(
     copier_template: Path, copier_command: Callable[..., str], tmp_path: Path
 ) -> None:

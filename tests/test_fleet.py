@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
@@ -289,6 +290,56 @@ def test_a_server_that_is_down_is_told_before_anything_is_changed_anywhere(
     told = "gpu04 cannot be reached, and nothing was changed; repair that, or go on without: "
     assert f"{told}--limit '{limit}:!gpu04'" in " ".join(done.stdout.split())
     assert not (tmp_path / "servers").exists()
+
+
+def deployed_here(root: Path, deploy_path: Path) -> Path:
+    """Let gpu01 be this machine, with nothing to set up; return where its directory goes."""
+    with_one_down(root, deploy_path)
+    variables = root / "fleet/host_vars/gpu01.yml"
+    variables.write_text(f"{variables.read_text()}ansible_user: {getpass.getuser()}\n")
+    script = root / "hosts/gpu01/host/setup.sh"
+    script.write_text("#!/bin/sh\n")
+    return deploy_path / "gpu01"
+
+
+def test_copying_again_removes_what_went_and_keeps_history_and_what_git_ignores(
+    mine: Path, tmp_path: Path
+) -> None:
+    here = deployed_here(mine, tmp_path / "servers")
+    output(mine, "ansible-playbook", "fleet/setup.yml", "--limit=gpu01")
+    for name in (".git/HEAD", "host.key", "stray"):
+        (here / name).parent.mkdir(exist_ok=True)
+        (here / name).write_text("of the server\n")
+    shutil.rmtree(mine / "hosts/gpu01/tf1.15.5")
+    output(mine, "ansible-playbook", "fleet/setup.yml", "--limit=gpu01")
+    names = {path.name for path in here.iterdir()}
+    assert {".git", "host.key", "tf2.17.0"} <= names
+    assert not {"stray", "tf1.15.5"} & names
+
+
+@pytest.mark.parametrize("question", ["project_path", "host_home", "conda_path"])
+def test_a_directory_of_people_inside_the_deployed_one_is_refused_before_it_is_removed(
+    mine: Path, tmp_path: Path, question: str
+) -> None:
+    here = deployed_here(mine, tmp_path / "servers")
+    file = mine / "hosts/gpu01/.copier-answers.yml"
+    inside = here / "of people"
+    answers = {**yaml.safe_load(file.read_text()), question: str(inside)}
+    file.write_text(yaml.safe_dump(answers))
+    done = run(mine, "ansible-playbook", "fleet/setup.yml", "--limit=gpu01")
+    assert done.returncode != 0
+    told = f"{question} of gpu01 is {inside}, inside {here}, where all is removed that is not in"
+    assert told in " ".join(done.stdout.split())
+    assert not here.exists()
+
+
+def test_a_dry_run_for_a_server_that_has_nothing_yet_tells_what_it_would_do(
+    mine: Path, tmp_path: Path
+) -> None:
+    here = deployed_here(mine, tmp_path / "servers")
+    for book in ("setup", "deploy"):
+        output(mine, "ansible-playbook", f"fleet/{book}.yml", "--check", "--limit=gpu01")
+    assert not here.exists()
 
 
 CHECKS = {

@@ -140,6 +140,26 @@ class TestNew:
         pip = (person.conda / "envs/tf2.17.1/conda-meta/pip").read_text()
         assert pip.splitlines()[0] == "tensorflow-cpu==2.17.1"
 
+    def test_a_colleague_in_condas_group_makes_a_copy_of_what_somebody_else_made(
+        self, host: Directory, person: Person
+    ) -> None:
+        clone = person.folder / "infra of both"
+        shutil.copytree(host.path / "environments", clone)
+        person.owns(clone)
+        (person.conda / "log").touch()
+        output("chmod", "a+w", person.conda / "log")
+        output("chmod", "2775", person.conda / "envs")
+        script = clone / "new.sh"
+        output(
+            "setpriv", f"--reuid={PERSON}", f"--regid={PERSON}", "--clear-groups", script, "2.17.0"
+        )
+        output("setpriv", f"--reuid={PERSON + 1}", f"--groups={PERSON}", script, "2.17.0", "hers")
+        release, copy = (
+            person.conda / f"envs/{name}/lib/wheel.so" for name in ("tf2.17.0", "hers")
+        )
+        assert copy.read_bytes() == release.read_bytes()
+        assert copy.stat().st_uid == PERSON + 1
+
     def test_a_project_is_a_copy_that_takes_no_disk_for_what_is_equal(
         self, laptop: Laptop, person: Person, log: Callable[[], list[str]]
     ) -> None:

@@ -136,7 +136,11 @@ def test_a_second_run_changes_nothing(fleet: Fleet) -> None:
 def test_a_version_added_on_one_server_restarts_nothing_there_or_elsewhere(fleet: Fleet) -> None:
     before = fleet.containers()
     fleet.answer("e2e-a", tf_versions=[FIRST, ADDED])
-    assert fleet.play_well("deploy") == {"e2e-a": 3, "e2e-b": 0}
+    # as if somebody else had run the server from a repository until now
+    server = fleet.servers["e2e-a"]
+    server.run("cd /srv/hosts/e2e-a && mkdir .git && touch .git/HEAD && chown -R nobody .")
+    assert fleet.play_well("deploy") == {"e2e-a": 5, "e2e-b": 0}
+    assert server.run("stat -c %U /srv/hosts/e2e-a/.git/HEAD") == f"{ADMIN}\n"
     after = fleet.containers()
     assert set(after) - set(before) == {f"e2e-a-tf{ADDED}"}
     assert {name: after[name] for name in before} == before
