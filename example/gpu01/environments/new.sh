@@ -18,7 +18,9 @@ main() {
     check_arguments
     check_conda
     # conda has no lock of its own: https://github.com/conda/conda/issues/13037
-    exec 9>"$conda/envs/.new.lock"
+    local lock=$conda/envs/.new.lock
+    [[ -e $lock ]] || (umask 0 && touch "$lock")
+    exec 9>>"$lock"
     flock --nonblock 9 || { say "waiting for another new.sh" && flock 9; }
     make "$release" make_release
     if [[ -n $project ]]; then make "$project" copy_release; fi
@@ -95,12 +97,12 @@ SH
 }
 
 # conda shares its own packages by hard link; what pip installed, the greater part, it
-# copies.
+# copies. What another user made stays a copy: only its owner can link it.
 copy_release() {
     local file copy
     "$conda/bin/conda" create --quiet --yes --prefix "$conda/envs/$project" --clone "$conda/envs/$release"
     cd "$conda/envs/$release"
-    find . -type f -size +64k -print0 | while IFS= read -rd '' file; do
+    find . -user "$(id -u)" -type f -size +64k -print0 | while IFS= read -rd '' file; do
         copy=$conda/envs/$project/$file
         if [[ ! $file -ef $copy ]] && cmp --silent "$file" "$copy"; then ln --force "$file" "$copy"; fi
     done
