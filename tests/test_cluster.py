@@ -239,7 +239,7 @@ def test_a_service_has_the_port_of_the_ledger_and_finds_its_pod_and_no_other(
         template = deployments[f"{person}-{name.replace('.', '-')}"]["spec"]["template"]
         assert template["metadata"]["labels"] == service["selector"]
         assert service["type"] == "LoadBalancer"
-        port = project.answers["ports"][group.name]
+        port = int(project.answers["ports"][group.name])
         assert service["ports"] == [{"name": "ssh", "port": port, "targetPort": 22}]
 
 
