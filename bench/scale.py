@@ -20,7 +20,6 @@ from extensions import catalogue, sharing
 
 VERSIONS = list(catalogue.releases())
 COUNTS = (2, 40, len(VERSIONS))
-WAYS = (sharing.PER_VERSION, sharing.PER_CUDA)
 GOALS = {40: 1.3}
 """Highest ratio to two releases that generating may have, by their number."""
 
@@ -30,7 +29,7 @@ PLAIN = (sharing.PER_VERSION, 40)
 
 def measure(repetitions: int = 5) -> list[Row]:
     """Generate and update hosts of different numbers of releases, in turn."""
-    hosts = [(way, count) for way in WAYS for count in COUNTS]
+    hosts = [(way, count) for way in sharing.WAYS for count in COUNTS]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         work = Path(folder)
         template = clone_template(work / "template")
@@ -89,7 +88,7 @@ def compare(
     """Return a row for every host but those of the fewest releases, the baselines."""
     few, *many = COUNTS
     rows = []
-    for way in WAYS:
+    for way in sharing.WAYS:
         base = median(taken[way, few])
         for count in many:
             mine = median(taken[way, count])

@@ -15,6 +15,7 @@ from tests.e2e.support import PERSON, Directory, Laptop, Person, output, run
 
 OLD = f"tf{RELEASES['bionic']}"
 NEW = f"tf{RELEASES['jammy']}"
+AS_PERSON = "setpriv", f"--reuid={PERSON}", f"--regid={PERSON}", "--clear-groups"
 
 WAYS: dict[str, Callable[[Laptop, Directory, str, str], str]] = {
     "ssh with a command": lambda laptop, _host, service, command: laptop.shell(service, command),
@@ -134,8 +135,7 @@ class TestNew:
         clone = person.folder / "infra"
         shutil.copytree(host.path / "environments", clone)
         person.owns(clone)
-        as_person = [f"--reuid={PERSON}", f"--regid={PERSON}", "--clear-groups"]
-        output("setpriv", *as_person, clone / "new.sh", "2.17.1")
+        output(*AS_PERSON, clone / "new.sh", "2.17.1")
         assert log() == ["env create tf2.17.1"]
         pip = (person.conda / "envs/tf2.17.1/conda-meta/pip").read_text()
         assert pip.splitlines()[0] == "tensorflow-cpu==2.17.1"
@@ -150,9 +150,7 @@ class TestNew:
         output("chmod", "a+w", person.conda / "log")
         output("chmod", "2775", person.conda / "envs")
         script = clone / "new.sh"
-        output(
-            "setpriv", f"--reuid={PERSON}", f"--regid={PERSON}", "--clear-groups", script, "2.17.0"
-        )
+        output(*AS_PERSON, script, "2.17.0")
         output("setpriv", f"--reuid={PERSON + 1}", f"--groups={PERSON}", script, "2.17.0", "hers")
         release, copy = (
             person.conda / f"envs/{name}/lib/wheel.so" for name in ("tf2.17.0", "hers")
