@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from .answers import Answers
 from .containers import Container
+from .questions.images import IMAGE_REGISTRY, IMAGE_TAG
+from .questions.paths import CONDA_PATH, HOST_HOME, PROJECT_PATH
 
 _FAMILIES = {"ada": "ada-lovelace"}
 """Generations that NVIDIA's GPU feature discovery calls otherwise than the catalogue:
@@ -20,9 +21,9 @@ def object_name(container: Container) -> str:
     return container.name.replace(".", "-")
 
 
-def built_image(container: Container, answers: Mapping[str, Any]) -> str:
+def built_image(answers: Answers, container: Container) -> str:
     """Return the image that is built for a container, as the nodes pull it."""
-    return f"{answers['image_registry']}/{container.name}:{answers['image_tag']}"
+    return f"{answers[IMAGE_REGISTRY]}/{container.name}:{answers[IMAGE_TAG]}"
 
 
 def gpu_families(container: Container) -> list[str]:
@@ -41,13 +42,13 @@ def driver_above(container: Container) -> str:
     return str(int(container.toolkit.driver.split(".")[0]) - 1)
 
 
-def conda_in_home(answers: Mapping[str, Any]) -> str:
+def conda_in_home(answers: Answers) -> str:
     """Return where in the home conda is mounted, empty where it is not.
 
     A mount point must be there in a home that is read-only.
     """
-    home = f"{answers['host_home']}/"
-    conda = str(answers["conda_path"])
+    home = f"{answers[HOST_HOME]}/"
+    conda = answers[CONDA_PATH]
     return conda.removeprefix(home) if conda.startswith(home) else ""
 
 
@@ -64,10 +65,10 @@ class Volume:
     """Whether each person has one of their own."""
 
 
-def volumes(answers: Mapping[str, Any]) -> list[Volume]:
+def volumes(answers: Answers) -> list[Volume]:
     """Return the directories that all pods mount."""
     return [
-        Volume("home", answers["host_home"], "ReadOnlyMany", own=True),
-        Volume("conda", answers["conda_path"], "ReadWriteMany", own=False),
-        Volume("project", answers["project_path"], "ReadWriteMany", own=True),
+        Volume("home", answers[HOST_HOME], "ReadOnlyMany", own=True),
+        Volume("conda", answers[CONDA_PATH], "ReadWriteMany", own=False),
+        Volume("project", answers[PROJECT_PATH], "ReadWriteMany", own=True),
     ]

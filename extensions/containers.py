@@ -9,12 +9,17 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from packaging.version import Version
 
-from . import catalogue, checks, holds, kinds, ports, sharing
-from .catalogue import Release, Toolkit
+from . import catalogue, holds, sharing
+from .answers import Answers
+from .catalogue import Release
+from .questions.general import HOST, KIND
+from .questions.images import DIGESTS, REGISTRY
+from .questions.network import NO_PROXY, PROXY
+from .questions.ports import BIND_ADDRESS, PORTS
+from .questions.tensorflow import SHARING, TF_VERSIONS
 
 EDITOR_GLIBC = Version("2.28")
 """Oldest glibc for the server of Visual Studio Code:
@@ -32,28 +37,30 @@ class Alias:
 
 
 @dataclass(frozen=True)
-class Container:
+class Container(sharing.Group):
     """One service of the compose file."""
 
-    name: str
-    """Name of the service and of its folder, such as ``tf1.15.5`` or ``cuda11.2``."""
     image: str
     """Base image as it is pulled, with the answered registry and digest."""
-    toolkit: Toolkit
-    hold: tuple[str, ...]
-    """CUDA packages that the base image should hold, in order."""
-    python: str | None
-    """Python of the base image, None where unknown."""
     port: int
     """Host port of its ssh."""
     published: str
     """Its port as Compose publishes it, address included."""
-    releases: tuple[Release, ...]
-    """The TensorFlow releases that are used in it."""
-    environments: tuple[Release, ...]
-    """Those of them that are there only as a conda environment."""
-    shared: bool
-    """Whether it serves every release of a CUDA line, those not chosen too."""
+
+    @property
+    def name(self) -> str:
+        """Name of the service and of its folder, such as ``tf1.15.5`` or ``cuda11.2``."""
+        return service_name(self.entry)
+
+    @property
+    def hold(self) -> list[str]:
+        """CUDA packages that the base image should hold, in order."""
+        return holds.hold_list(self.toolkit.packages)
+
+    @property
+    def python(self) -> str | None:
+        """Python of the base image, None where unknown."""
+        return catalogue.python_of(self.base)
 
     @property
     def aliases(self) -> tuple[Alias, ...]:
@@ -119,65 +126,64 @@ def _published(address: str, port: int) -> str:
     return f"{host}:{port}:22"
 
 
-def proxies(answers: Mapping[str, Any]) -> dict[str, str]:
-    """Return the variables that tell programs of the answered proxy, none where there is none."""
-    proxy, exceptions = answers["proxy"], answers["no_proxy"]
+def proxies(answers: Answers) -> dict[str, str]:
+    """Return the environment variables that name the answered proxy, none where there is none."""
+    proxy, exceptions = answers[PROXY], answers[NO_PROXY]
     if not proxy:
         return {}
     no_proxy = ",".join(["localhost", "127.0.0.1", *([exceptions] if exceptions else [])])
     return {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": no_proxy}
 
 
-def environments(answers: Mapping[str, Any]) -> list[Release]:
+def environments(answers: Answers) -> list[Release]:
     """Return the chosen releases that pip can put into a conda environment, oldest first."""
-    chosen = catalogue.chosen(checks.read_list(answers["tf_versions"]))
-    return [release for release in chosen if release.requirement]
+    return [r for r in catalogue.chosen(answers[TF_VERSIONS]) if r.requirement]
 
 
-def ssh_aliases(answers: Mapping[str, Any]) -> list[str]:
+def ssh_aliases(answers: Answers) -> list[str]:
     """Return every ssh alias of the host, such as ``gpu01-tf2.17.0``."""
     aliases = [alias for container in plan(answers) for alias in container.aliases]
-    return [f"{answers['host']}-{alias.name}" for alias in aliases]
+    return [f"{answers[HOST]}-{alias.name}" for alias in aliases]
 
 
-def only_on_the_host(answers: Mapping[str, Any]) -> bool:
+def only_on_the_host(answers: Answers) -> bool:
     """Return whether the ssh ports are open to those alone who are on the host already."""
-    asked = kinds.asks(answers["kind"], "bind_address")
-    return asked and ipaddress.ip_address(answers["bind_address"]).is_loopback
+    asked = BIND_ADDRESS.asked(answers[KIND])
+    return asked and ipaddress.ip_address(answers[BIND_ADDRESS]).is_loopback
 
 
-def editor_paths(answers: Mapping[str, Any]) -> dict[str, str]:
+def editor_paths(answers: Answers) -> dict[str, str]:
     """Return where Visual Studio Code shall install its server, by ssh alias.
 
     A place per container, since all share one home, and servers of two containers in one
     place disturb each other: https://github.com/microsoft/vscode-remote-release/issues/472
     """
     return {
-        f"{answers['host']}-{alias.name}": f"/AI/.vscode/{container.name}"
+        f"{answers[HOST]}-{alias.name}": f"/AI/.vscode/{container.name}"
         for container in plan(answers)
         if container.runs_editors
         for alias in container.aliases
     }
 
 
-def too_old_for_editors(answers: Mapping[str, Any]) -> list[str]:
+def too_old_for_editors(answers: Answers) -> list[str]:
     """Return the names of the containers that cannot run today's Visual Studio Code."""
     return [container.name for container in plan(answers) if not container.runs_editors]
 
 
-def plan(answers: Mapping[str, Any]) -> list[Container]:
+def plan(answers: Answers) -> list[Container]:
     """Return the containers of the chosen releases, oldest release first.
 
     Args:
         answers: All answers, checked. ``ports`` has an entry for every container.
     """
     return _plan(
-        tuple(checks.read_list(answers["tf_versions"])),
-        answers["containers"],
-        answers["registry"],
-        tuple(checks.read_digests(answers["digests"]).items()),
-        answers["bind_address"],
-        tuple(ports.read_ledger(answers["ports"]).items()),
+        answers[TF_VERSIONS],
+        answers[SHARING],
+        answers[REGISTRY],
+        tuple(answers[DIGESTS].items()),
+        answers[BIND_ADDRESS],
+        tuple(answers[PORTS].items()),
     )
 
 
@@ -194,16 +200,10 @@ def _plan(
     port = dict(ledger)
     return [
         Container(
-            name=service_name(group.name),
-            image=_pulled(group.image, registry, dict(digests)),
-            toolkit=group.toolkit,
-            hold=tuple(holds.hold_list(group.toolkit.packages)),
-            python=catalogue.python_of(group.image),
-            port=port[group.name],
-            published=_published(bind_address, port[group.name]),
-            releases=group.releases,
-            environments=group.environments,
-            shared=group.shared,
+            **vars(group),
+            image=_pulled(group.base, registry, dict(digests)),
+            port=port[group.entry],
+            published=_published(bind_address, port[group.entry]),
         )
         for group in sharing.groups(versions, way)
     ]

@@ -22,11 +22,11 @@ PER_VERSION, PER_CUDA = WAYS = ("per-version", "per-cuda")
 class Group:
     """The releases of one container."""
 
-    name: str
+    entry: str
     """Its entry in the ledger of ports: a version, or such as ``cuda11.2``."""
     toolkit: Toolkit
-    image: str
-    """Official image that it is built on."""
+    base: str
+    """Image that it is built on, as the catalogue names it."""
     releases: tuple[Release, ...]
     environments: tuple[Release, ...]
     """Those of its releases that are there only as a conda environment."""
@@ -84,7 +84,7 @@ def _group(name: str, releases: list[Release]) -> Group:
 def cost(versions: Collection[str], way: str) -> Cost:
     """Return what the given versions take on the host when they share in that way."""
     made = groups(versions, way)
-    images = {group.image: group.toolkit.gigabytes for group in made}
+    images = {group.base: group.toolkit.gigabytes for group in made}
     environments = [release for group in made for release in group.environments]
     return Cost(
         way=way,
@@ -117,11 +117,11 @@ def partition(versions: Collection[str]) -> str:
     """Return in words who would share which container, and who cannot and why."""
     made = groups(versions, PER_CUDA)
     words = [
-        f"{group.name} for {', '.join(release.version for release in group.releases)}"
+        f"{group.entry} for {', '.join(release.version for release in group.releases)}"
         for group in made
         if group.shared
     ]
-    if alone := [group.name for group in made if not group.shared]:
+    if alone := [group.entry for group in made if not group.shared]:
         words.append(f"none for {', '.join(alone)}: NVIDIA has it in its image only")
     return "; ".join(words)
 

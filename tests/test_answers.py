@@ -26,19 +26,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_copier.plugin import CopierFixture, CopierProject
 
-from extensions import checks, kinds, mirrors, sharing
+from extensions import mirrors, questions, sharing
+from extensions.answers import Kind
 from extensions.containers import service_name
+from extensions.questions.people import namespace_of
+from extensions.reading import parsed
 from tests import test_cluster, test_fleet
+from tests.answers import ARTICLE, CLUSTER, asked, error
 from tests.releases import ANSWERS_FILE
 from tests.support import ROOT, missing
-from tests.test_refusals import CLUSTER
 
 QUESTIONS: dict[str, dict[str, Any]] = {
     name: question
     for name, question in yaml.safe_load((ROOT / "copier.yml").read_text()).items()
-    if name in checks.QUESTIONS
+    if name in questions.TABLE
 }
-ARTICLE: dict[str, Any] = yaml.safe_load((ROOT / "example/answers.yml").read_text())
 EXAMPLE = {**ARTICLE, **CLUSTER}
 """Answers that every kind accepts, also to what it does not ask."""
 BEYOND = {
@@ -112,11 +114,9 @@ def sound(kind: str) -> dict[str, st.SearchStrategy[Any]]:
 
     def accepted(name: str) -> st.SearchStrategy[Any]:
         others = {**EXAMPLE, "kind": kind}
-        return ANSWERS[name].filter(
-            lambda answer: not checks.refusal(name, others | {name: answer})
-        )
+        return ANSWERS[name].filter(lambda answer: not error(name, others | {name: answer}))
 
-    return {name: accepted(name) for name in QUESTIONS if kinds.asks(kind, name) and name != "kind"}
+    return {name: accepted(name) for name in QUESTIONS if asked(name, kind) and name != "kind"}
 
 
 def examples(few: int) -> settings:
@@ -182,9 +182,9 @@ def judge(template: Path, checkers: Checkers) -> Judge:
         missing("Docker Compose is not installed")
 
     means = {
-        kinds.HOST: assert_directory_means,
-        kinds.FLEET: assert_fleet_means,
-        kinds.CLUSTER: assert_cluster_means,
+        Kind.HOST: assert_directory_means,
+        Kind.FLEET: assert_fleet_means,
+        Kind.CLUSTER: assert_cluster_means,
     }
 
     def generate(kind: str, answers: Mapping[str, Any]) -> None:
@@ -205,20 +205,20 @@ def judge(template: Path, checkers: Checkers) -> Judge:
                 return
             recorded = yaml.safe_load((target / ANSWERS_FILE).read_text(encoding="utf-8"))
             for name, answer in answers.items():
-                if kinds.asks(recorded["kind"], name):
+                if asked(name, recorded["kind"]):
                     assert as_text(recorded[name], name) == as_text(answer, name), name
                 else:
                     assert name not in recorded
             for path in target.rglob("*.y*ml"):
                 assert list(yaml.safe_load_all(path.read_text(encoding="utf-8"))), path
             means[recorded["kind"]](target, recorded)
-            if recorded["kind"] == kinds.HOST:  # a cluster's images are those of a host
+            if recorded["kind"] == Kind.HOST:  # a cluster's images are those of a host
                 checkers.collect(target)
 
     return generate
 
 
-FIRST_ASKED_BY = {name: next(k for k in kinds.KINDS if kinds.asks(k, name)) for name in QUESTIONS}
+FIRST_ASKED_BY = {name: next(k for k in Kind if asked(name, k)) for name in QUESTIONS}
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -259,7 +259,7 @@ def as_text(answer: Any, name: str) -> Any:
     """An answer as a person reads it, whichever way it was written."""
     question = QUESTIONS[name]
     if question["type"] == "yaml" or question.get("multiselect"):
-        value = checks.read_yaml(answer)
+        value = parsed(answer)
         if isinstance(value, dict):
             return {str(key): str(item) for key, item in value.items()}
         items = [str(item) for item in value]
@@ -309,7 +309,7 @@ def assert_compose_means(folder: Path, answers: Mapping[str, Any]) -> None:
     """Docker Compose itself reads the file, and understands what was answered."""
     understood = json.loads(output("docker", "compose", "config", "--format=json", cwd=folder))
     assert understood["name"] == answers["host"]
-    names = {service_name(group.name) for group in groups(answers)}
+    names = {service_name(group.entry) for group in groups(answers)}
     assert understood["services"].keys() == names
     for name, service in understood["services"].items():
         assert service["container_name"] == service["hostname"] == f"{answers['host']}-{name}"
@@ -339,10 +339,10 @@ def assert_compose_means(folder: Path, answers: Mapping[str, Any]) -> None:
 
 def assert_images_mean(folder: Path, answers: Mapping[str, Any]) -> None:
     for group in groups(answers):
-        text = (folder / service_name(group.name) / "Dockerfile").read_text()
+        text = (folder / service_name(group.entry) / "Dockerfile").read_text()
         assert re.findall("^USER (.*)$", text, re.MULTILINE) == [answers["user"]]
         (image,) = re.findall("^FROM (.*)$", text, re.MULTILINE)
-        official = group.image
+        official = group.base
         wanted = official
         if answers["registry"]:
             wanted = f"{answers['registry']}/{official.removeprefix('nvcr.io/')}"
@@ -377,9 +377,9 @@ def assert_ssh_means(folder: Path, answers: Mapping[str, Any]) -> None:
     assert "%" not in line.replace("%%", "")
     assert f"AllowUsers {answers['user']}" in config
     for group in groups(answers)[:2]:
-        alias = f"{answers['host']}-{service_name(group.name)}"
+        alias = f"{answers['host']}-{service_name(group.entry)}"
         client = output("ssh", "-G", "-F", folder / "ssh_config", alias).splitlines()
-        wanted = {f"port {answers['ports'][group.name]}", f"user {answers['user']}"}
+        wanted = {f"port {answers['ports'][group.entry]}", f"user {answers['user']}"}
         assert wanted | {f"hostname {answers['host']}"} <= set(client)
 
 
@@ -399,7 +399,7 @@ def assert_fleet_means(folder: Path, answers: Mapping[str, Any]) -> None:
 def assert_cluster_means(folder: Path, answers: Mapping[str, Any]) -> None:
     """The real kubectl makes of the manifests what test_cluster.py asks of them."""
     project = CopierProject(folder, CopierFixture(ROOT, {}, pytest.MonkeyPatch()))
-    person = checks.namespace_of(answers["user"])
+    person = namespace_of(answers["user"])
     objects = test_cluster.kustomize(folder / "people" / person)
     test_cluster.test_names_are_labels_of_rfc_1035(objects)
     test_cluster.test_no_pod_is_root_has_a_capability_or_could_gain_one(project, objects)

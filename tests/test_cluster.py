@@ -16,11 +16,12 @@ from kubernetes_validate.utils import all_versions  # type: ignore[import-untype
 from packaging.version import Version
 from pytest_copier.plugin import CopierProject
 
-from extensions import catalogue, checks
+from extensions import catalogue
+from extensions.questions.people import namespace_of
+from tests.answers import CLUSTER
 from tests.releases import ANSWERS_FILE, Repository
 from tests.support import ROOT, missing
 from tests.test_generated import YAMLLINT, files, groups, run, tool
-from tests.test_refusals import CLUSTER
 
 CASES: dict[str, dict[str, Any]] = {
     "the article's containers": {},
@@ -94,7 +95,7 @@ def project(case: str, generate: Callable[..., CopierProject]) -> CopierProject:
 @pytest.fixture(scope="module")
 def person(project: CopierProject) -> str:
     """The first person."""
-    return checks.namespace_of(project.answers["user"])
+    return namespace_of(project.answers["user"])
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +240,7 @@ def test_a_service_has_the_port_of_the_ledger_and_finds_its_pod_and_no_other(
         template = deployments[f"{person}-{name.replace('.', '-')}"]["spec"]["template"]
         assert template["metadata"]["labels"] == service["selector"]
         assert service["type"] == "LoadBalancer"
-        port = int(project.answers["ports"][group.name])
+        port = int(project.answers["ports"][group.entry])
         assert service["ports"] == [{"name": "ssh", "port": port, "targetPort": 22}]
 
 

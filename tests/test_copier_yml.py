@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from extensions import checks
+from extensions import questions
 from tests.support import ROOT, git
 
 CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text())
@@ -27,7 +27,7 @@ SETTINGS = """_min_copier_version _subdirectory _jinja_extensions _envops _skip_
 
 def test_the_questions_have_their_names_and_their_order() -> None:
     assert list(QUESTIONS) == NAMES
-    assert set(checks.QUESTIONS) == set(NAMES)
+    assert set(questions.TABLE) == set(NAMES)
 
 
 def test_no_setting_is_misspelt_and_none_runs_a_command() -> None:
@@ -47,10 +47,10 @@ def test_a_question_is_one_sentence_and_is_checked_wherever_it_is_answered(name:
     question = QUESTIONS[name]
     without_values = re.sub(r"\{\{.*?\}\}", "...", question["help"])
     assert re.fullmatch(r"[A-Z][^?]*\?( \([^()]+\))?", without_values)
-    assert question["when"] == f"{{{{ accepted('{name}') }}}}"
+    assert question["when"] == f"{{{{ check('{name}') }}}}"
     chosen = "choices" in question and not question.get("multiselect")
     chosen = chosen or question["type"] == "bool"
-    assert question.get("validator") == (None if chosen else f"{{{{ refusal('{name}') }}}}")
+    assert question.get("validator") == (None if chosen else f"{{{{ error('{name}') }}}}")
 
 
 def test_every_file_name_is_legal_on_windows() -> None:

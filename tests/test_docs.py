@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pytest_copier.plugin import CopierProject
 
+from tests.answers import CLUSTER
 from tests.support import ROOT, git
-from tests.test_refusals import CLUSTER
 
 IN_BOTH_LANGUAGES = {
     "docs/cluster.md": "docs/zh/cluster.md",

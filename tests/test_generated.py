@@ -127,7 +127,7 @@ def compose(project: CopierProject) -> dict[str, Any]:
 def groups(project: CopierProject) -> dict[str, sharing.Group]:
     """The containers that were asked for, by the name of their service."""
     asked = sharing.groups(project.answers["tf_versions"], project.answers["containers"])
-    return {service_name(group.name): group for group in asked}
+    return {service_name(group.entry): group for group in asked}
 
 
 def files(project: CopierProject) -> dict[str, str]:
@@ -244,7 +244,7 @@ def test_compose_publishes_ssh_on_the_recorded_port_and_nothing_else(
             continue
         (published,) = service["ports"]
         assert published["host_ip"] == project.answers["bind_address"]
-        assert published["published"] == str(project.answers["ports"][group.name])
+        assert published["published"] == str(project.answers["ports"][group.entry])
         assert published["target"] == 22
 
 
@@ -272,10 +272,10 @@ def test_a_proxy_reaches_builds_and_containers(
 def test_a_dockerfile_starts_from_the_pinned_official_image(project: CopierProject) -> None:
     registry = project.answers["registry"]
     for name, group in groups(project).items():
-        image = group.image
+        image = group.base
         if registry:
             image = f"{registry}/{image.removeprefix('nvcr.io/')}"
-        if digest := project.answers["digests"].get(group.image):
+        if digest := project.answers["digests"].get(group.base):
             image += f"@{digest}"
         assert f"\nFROM {image}\n" in (project / f"{name}/Dockerfile").read_text()
 
@@ -317,10 +317,10 @@ def test_the_readme_tells_image_cuda_and_ssh_line_of_every_container(
     for name, group in groups(project).items():
         row = next(li for li in readme.splitlines() if li.startswith(f"| {name} "))
         assert f" {group.toolkit.cuda} " in row
-        assert f"{group.image.removeprefix('nvcr.io/')}" in row
+        assert f"{group.base.removeprefix('nvcr.io/')}" in row
         inside = project.answers.get("bind_address", "").startswith("127.")
         jump = f"-J {project.answers['host']} " if inside else ""
-        port, user = project.answers["ports"][group.name], project.answers["user"]
+        port, user = project.answers["ports"][group.entry], project.answers["user"]
         line = f"`ssh {jump}-p {port} {user}@"
         assert (line in row) == project.answers["ssh"]
 
@@ -362,7 +362,7 @@ def test_every_release_has_an_alias_that_leads_to_its_container_and_environment(
     for group in groups(project).values():
         for release in group.releases:
             alias = f"{project.answers['host']}-{service_name(release.version)}"
-            port = f"    Port {project.answers['ports'][group.name]}\n"
+            port = f"    Port {project.answers['ports'][group.entry]}\n"
             active = f"    SetEnv TENSORFLOW_ENVIRONMENT=tf{release.version}\n"
             block = f"\nHost {alias}\n{port}" + active * (release in group.environments)
             assert f"{block}\n" in config

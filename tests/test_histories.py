@@ -153,7 +153,7 @@ class History(RuleBasedStateMachine):
         recorded = self.host.answers["ports"]
         assert recorded.items() >= self.ports.items()
         assert len(set(recorded.values())) == len(recorded)
-        assert recorded.keys() >= {group.name for group in self.groups}
+        assert recorded.keys() >= {group.entry for group in self.groups}
         self.ports = recorded
 
     @invariant()
@@ -173,14 +173,14 @@ class History(RuleBasedStateMachine):
     @invariant()
     def what_is_generated_is_what_was_chosen(self) -> None:
         compose = yaml.safe_load(self.host.read("docker-compose.yml"))
-        names = {service_name(group.name) for group in self.groups}
+        names = {service_name(group.entry) for group in self.groups}
         assert set(compose["services"]) - {"own"} == names
         assert {path.parent.name for path in self.host.path.glob("*/Dockerfile")} == names
         for script in self.host.path.glob("*.sh"):
             subprocess.run(["bash", "-n", str(script)], check=True)
         for group in self.groups:
-            published = compose["services"][service_name(group.name)]["ports"]
-            assert published[0].endswith(f":{self.ports[group.name]}:22")
+            published = compose["services"][service_name(group.entry)]["ports"]
+            assert published[0].endswith(f":{self.ports[group.entry]}:22")
 
 
 @pytest.fixture

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from extensions import defaults, machine
+from extensions import machine
+from extensions.answers import Answers
+from extensions.questions.general import HOST
+from extensions.questions.tensorflow import TF_VERSIONS
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +107,7 @@ def test_without_one_conda_goes_to_miniconda3() -> None:
 def test_the_default_versions_are_the_newest_that_the_host_can_run(
     gpus: list[str], driver: str, versions: list[str]
 ) -> None:
-    assert defaults.default("tf_versions", {"gpus": gpus, "driver": driver}) == versions
+    assert TF_VERSIONS.default(Answers({"gpus": gpus, "driver": driver})) == versions
 
 
 @pytest.mark.parametrize(
@@ -112,4 +115,4 @@ def test_the_default_versions_are_the_newest_that_the_host_can_run(
     [("gpu01", "gpu01"), ("GPU_Server.2", "gpu-server-2"), ("__", "gpu01"), ("x" * 60, "x" * 40)],
 )
 def test_the_host_is_called_like_its_folder(folder: str, host: str) -> None:
-    assert defaults.default("host", {"_folder_name": folder}) == host
+    assert HOST.default(Answers({"_folder_name": folder})) == host

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from extensions import catalogue, checks, ports, sharing
+from extensions import catalogue, ports, sharing
+from tests.answers import error
 
 VERSIONS = list(catalogue.releases())
-SHARED = [group.name for group in sharing.groups(VERSIONS, sharing.PER_CUDA) if group.shared]
+SHARED = [group.entry for group in sharing.groups(VERSIONS, sharing.PER_CUDA) if group.shared]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,10 @@ def test_default_ports_lie_below_the_ephemeral_range() -> None:
     assert max(ports.allot(names, {}, offset=ports.MAX_OFFSET).values()) < 32768
 
 
+def needed(answers: dict[str, Any]) -> list[str]:
+    return [g.entry for g in sharing.groups(answers["tf_versions"], answers["containers"])]
+
+
 chosen = st.lists(st.sampled_from(VERSIONS), min_size=1, unique=True)
 
 
@@ -75,16 +80,16 @@ class YearsOfAnswers(RuleBasedStateMachine):
     )
     def answer(self, chosen: list[str], way: str, typed: dict[str, int], offset: int) -> None:
         answers = {"tf_versions": chosen, "containers": way, "port_offset": offset}
-        answer = {**ports.allot(checks.needed(answers), self.ledger, offset), **typed}
-        if not checks.refusal("ports", {**answers, "ports": answer}, {"ports": self.ledger}):
+        answer = {**ports.allot(needed(answers), self.ledger, offset), **typed}
+        if not error("ports", {**answers, "ports": answer}, {"ports": self.ledger}):
             self.before, self.ledger = self.ledger, ports.read_ledger(answer)
-            assert set(checks.needed(answers)) <= set(self.ledger)
+            assert set(needed(answers)) <= set(self.ledger)
 
     @rule(chosen=chosen, way=st.sampled_from(sharing.WAYS))
     def accept_the_default(self, chosen: list[str], way: str) -> None:
         answers: dict[str, Any] = {"tf_versions": chosen, "containers": way}
-        answer = answers["ports"] = ports.allot(checks.needed(answers), self.ledger)
-        assert not checks.refusal("ports", answers, {"ports": self.ledger})
+        answer = answers["ports"] = ports.allot(needed(answers), self.ledger)
+        assert not error("ports", answers, {"ports": self.ledger})
         self.before, self.ledger = self.ledger, answer
 
     @invariant()

@@ -17,56 +17,54 @@ import yaml
 from copier.errors import UserMessageError
 from pytest_copier.plugin import CopierFixture
 
-from extensions import checks, kinds
+from extensions import questions
+from extensions.answers import Kind
+from tests.answers import CLUSTER, asked
 
 BAD: dict[str, tuple[Any, str]] = {
-    "kind": ("hosts", "'hosts' is no kind that we know; use host, fleet or cluster"),
-    "host": ("GPU 01", "'GPU 01' is no name for a Compose project"),
-    "tf_versions": (["1.15"], "'1.15' is not offered; choose 1.15.0, 1.15.2, 1.15.4, 1.15.5"),
-    "driver": ("newest", "'newest' is no driver version"),
-    "gpus": (["maxwell"], "'maxwell' is no GPU generation that we know"),
-    "uid": (0, "'0' is root's"),
-    "gid": ("staff", "'staff' is no number"),
+    "kind": ("hosts", "'hosts' is not a kind of directory; choose host, fleet or cluster"),
+    "host": ("GPU 01", "'GPU 01' is not valid for a Compose project"),
+    "tf_versions": (
+        ["1.15"],
+        "'1.15' is not in the catalogue; choose one of 1.15.0, 1.15.2, 1.15.4, 1.15.5",
+    ),
+    "driver": ("newest", "'newest' is not a driver version"),
+    "gpus": (["maxwell"], "'maxwell' is not a known GPU generation"),
+    "uid": (0, "'0' is root's UID"),
+    "gid": ("staff", "'staff' is not a GID"),
     "host_home": ("~", "'~' is not absolute"),
     "conda_path": ("/home/ai", "'/home/ai' would make the read-only home"),
     "project_path": ("/home/ai", "'/home/ai' would make host_home"),
-    "image_registry": ("", "'' is no registry; name the one that all nodes pull from"),
+    "image_registry": ("", "'' is not a registry; name the one that all nodes pull from"),
     "image_tag": ("latest", "'latest' does not tell one build from the next"),
-    "storage": ("ceph", "'ceph' is no storage that we know; use nfs or hostPath"),
-    "nfs_server": ("", "'' is no name or address of an NFS server"),
-    "mirror": ("alyun", "'alyun' is no mirror that we know"),
-    "ssh": ("maybe", "'maybe' is neither yes nor no"),
-    "advanced": ("maybe", "'maybe' is neither yes nor no"),
-    "containers": ("per-line", "'per-line' is no way to share containers; use per-version or"),
+    "storage": ("ceph", "'ceph' is not a type of storage; choose nfs or hostPath"),
+    "nfs_server": ("", "'' is not the name or address of an NFS server"),
+    "mirror": ("alyun", "'alyun' is not a known mirror"),
+    "ssh": ("maybe", "'maybe' is not a boolean"),
+    "advanced": ("maybe", "'maybe' is not a boolean"),
+    "containers": (
+        "per-line",
+        "'per-line' is not a way to share containers; choose per-version",
+    ),
     "user": ("root", "'root' is a system account"),
-    "sudo": ("maybe", "'maybe' is neither yes nor no"),
-    "port_offset": (-1, "'-1' is no offset"),
-    "bind_address": ("gpu01", "'gpu01' is no IP address"),
-    "gpu_devices": ("first", "'first' names no GPU"),
-    "packages": (["a;b"], "'a;b' is no name of an apt package"),
-    "registry": ("https://r", "'https://r' is no prefix of image names"),
-    "digests": ("sha256", "'sha256' is no map of image to digest"),
-    "proxy": ("http://me:pw@proxy", "the URL has a user name or password in it"),
-    "no_proxy": ("a b", "'a b' is no list of hosts"),
-    "admin": ("root@gpu01", "'root@gpu01' is no name to log in with"),
-    "deploy_path": ("/home", "'/home' belongs to the system; use a folder of its own"),
-    "language": ("fr", "'fr' is no language that we speak"),
+    "sudo": ("maybe", "'maybe' is not a boolean"),
+    "port_offset": (-1, "'-1' is not an offset"),
+    "bind_address": ("gpu01", "'gpu01' is not an IP address"),
+    "gpu_devices": ("first", "'first' does not name a GPU"),
+    "packages": (["a;b"], "'a;b' is not the name of an apt package"),
+    "registry": ("https://r", "'https://r' is not a prefix of image names"),
+    "digests": ("sha256", "'sha256' is not a map of image to digest"),
+    "proxy": ("http://me:pw@proxy", "the URL contains a user name or password"),
+    "no_proxy": ("a b", "'a b' is not a list of hosts"),
+    "admin": ("root@gpu01", "'root@gpu01' is not a login name"),
+    "deploy_path": ("/home", "'/home' belongs to the system; use a directory of its own"),
+    "language": ("fr", "'fr' is not a supported language"),
     "ports": ({"1.15.5": 10022}, "'{1.15.5: 10022}' has no port for 2.17.0"),
 }
 
 
 def test_every_question_is_among_them() -> None:
-    assert set(BAD) == set(checks.QUESTIONS)
-
-
-CLUSTER = {
-    "kind": "cluster",
-    "image_registry": "registry.example.com/lab",
-    "image_tag": "v1",
-    "storage": "nfs",
-    "nfs_server": "nas.example.com",
-}
-"""What a cluster is asked and a host is not."""
+    assert set(BAD) == set(questions.TABLE)
 
 
 def as_typed(answer: Any) -> str:
@@ -82,7 +80,7 @@ def test_a_bad_answer_is_refused(
     article: dict[str, Any],
     tmp_path: Path,
 ) -> None:
-    kind = next(k for k in kinds.KINDS if kinds.asks(k, question))
+    kind = next(k for k in Kind if asked(question, k))
     of_its_kind = {"host": {}, "fleet": {"kind": "fleet"}, "cluster": CLUSTER}[kind]
     answers = {**article, **of_its_kind, question: BAD[question][0]}
     given = {name: as_given(answer) for name, answer in answers.items()}
@@ -155,7 +153,7 @@ def test_a_recorded_port_cannot_be_changed_by_a_second_copy(
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "takes away 10022, which 1.15.5 was given for ever" in done.stderr
+    assert "changes the port of 1.15.5, which stays 10022" in done.stderr
     assert (tmp_path / "gpu01/docker-compose.yml").read_bytes() == before
 
 
@@ -163,7 +161,7 @@ def test_a_name_that_no_question_has_is_refused_with_the_nearest(
     copier: CopierFixture, article: dict[str, Any], tmp_path: Path
 ) -> None:
     with pytest.raises(
-        UserMessageError, match=r"^'port-offset' is no question .* the nearest is port_offset$"
+        UserMessageError, match=r"^'port-offset' is not a question .* did you mean port_offset\?$"
     ):
         copier.copy(tmp_path / "gpu01", **article, **{"port-offset": 10})
     assert not (tmp_path / "gpu01").exists()
@@ -206,13 +204,13 @@ def test_without_answers_a_machine_gets_what_it_can_run_or_is_told(
 @pytest.mark.parametrize(
     ("question", "answer", "sentence"),
     [
-        ("sudo", True, "'True' gives root, which no pod of ours may become; answer false"),
-        ("ssh", False, "'False' leaves no way into a pod but kubectl; answer true"),
-        ("sudo", "2", "'2' is neither yes nor no; answer true or false"),
-        ("ssh", "no ", "'no ' is neither yes nor no; answer true or false"),
-        ("driver", ["550.54.15"], "'['550.54.15']' is not one value; give one"),
-        ("gpus", ["maxwell"], "'maxwell' is no GPU generation that we know; choose from"),
-        ("uid", 2147483648, "'2147483648' is nobody's; give one from 1 to 2147483647"),
+        ("sudo", True, "'True' is for hosts: no pod may become root; answer false"),
+        ("ssh", False, "'False' leaves kubectl as the only way into a pod; answer true"),
+        ("sudo", "2", "'2' is not a boolean; answer true or false"),
+        ("ssh", "no ", "'no ' is not a boolean; answer true or false"),
+        ("driver", ["550.54.15"], "'['550.54.15']' is a list or a map; give one value"),
+        ("gpus", ["maxwell"], "'maxwell' is not a known GPU generation; choose from"),
+        ("uid", 2147483648, "'2147483648' is reserved; use a number from 1 to 2147483647"),
         ("user", "kube-system", "'kube-system' is a namespace of Kubernetes; use another name"),
     ],
 )

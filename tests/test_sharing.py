@@ -18,7 +18,7 @@ from extensions import catalogue, sharing
 from extensions.sharing import PER_CUDA, PER_VERSION
 
 RELEASES = catalogue.releases()
-EVERY_GROUP = {group.name: group for group in sharing.groups(RELEASES, PER_CUDA)}
+EVERY_GROUP = {group.entry: group for group in sharing.groups(RELEASES, PER_CUDA)}
 
 chosen = st.sets(st.sampled_from(list(RELEASES)), min_size=1)
 
@@ -35,13 +35,13 @@ def test_every_chosen_release_is_in_one_container_and_no_other_is(
 def test_a_release_that_joins_moves_no_container_and_changes_no_image(
     versions: set[str], more: set[str]
 ) -> None:
-    before = [(g.name, g.image) for g in sharing.groups(versions, PER_CUDA)]
-    after = [(g.name, g.image) for g in sharing.groups(versions | more, PER_CUDA)]
+    before = [(g.entry, g.base) for g in sharing.groups(versions, PER_CUDA)]
+    after = [(g.entry, g.base) for g in sharing.groups(versions | more, PER_CUDA)]
     assert [group for group in after if group in before] == before
 
 
 def test_a_shared_container_is_on_the_newest_sound_image_of_its_line() -> None:
-    assert {name: group.image.rpartition(":")[2] for name, group in EVERY_GROUP.items()} == {
+    assert {name: group.base.rpartition(":")[2] for name, group in EVERY_GROUP.items()} == {
         "cuda10.0": "1.15.5-gpu",
         "1.15.5-nv22.12": "22.12-tf1-py3",
         "1.15.5-nv23.03": "23.03-tf1-py3",

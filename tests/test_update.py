@@ -14,8 +14,9 @@ import pytest
 import yaml
 from copier.errors import UserMessageError
 
-from extensions import catalogue, kinds
+from extensions import catalogue
 from extensions.containers import service_name
+from tests.answers import asked
 from tests.releases import (
     ANSWERS_FILE,
     NEWEST,
@@ -32,7 +33,9 @@ CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text())
 QUESTIONS = {  # of a host, without the advanced ones
     name: CONFIG[name]
     for name in CONFIG
-    if name in kinds.QUESTIONS[kinds.HOST] and CONFIG[name].get("ask", "{{ ssh }}") == "{{ ssh }}"
+    if not name.startswith("_")
+    and asked(name, "host")
+    and CONFIG[name].get("ask", "{{ ssh }}") == "{{ ssh }}"
 }
 RELEASED = [tag for tag in git(ROOT, "tag", "--list").split() if re.match(r"[0-9]", tag)]
 ON_THE_HOST = {"host/doctor.sh", "host/setup.sh"}
@@ -140,7 +143,7 @@ def test_a_port_that_was_reserved_is_given_to_nobody_else(
 
 
 def test_answering_a_port_anew_is_refused_and_changes_nothing(host: Host) -> None:
-    with pytest.raises(UserMessageError, match="takes away 10022"):
+    with pytest.raises(UserMessageError, match="which stays 10022"):
         host.update(tag=NEWEST, ports={"1.15.5": 11522, "2.17.0": 20022})
     assert host.repository.changes() == ""
 
@@ -272,8 +275,8 @@ def older_questions(template: Path) -> None:
     head, gpu_devices = path.read_text().split("gpu_devices:\n")
     asked_once = "timezone:\n  type: str\n  default: UTC\n\n"
     path.write_text(head + asked_once + gpu_devices.split("\n\n", 1)[1])
-    checks = template / "extensions/checks.py"
-    checks.write_text(checks.read_text().replace('    "gpu_devices": _gpu_devices,\n', ""))
+    module = template / "extensions/questions/tensorflow.py"
+    module.write_text(module.read_text().partition("GPU_DEVICES = ")[0])
     replace(
         "template/host/docker-compose.yml.jinja", "template/host/*README*", gpu_devices="'all'"
     )(template)
@@ -399,7 +402,7 @@ def test_a_version_that_leaves_the_catalogue_is_named_and_nothing_changes(
 ) -> None:
     template = with_later_release(copier_template, tmp_path / "template", without_2_17)
     host = repository.copy(template, article)
-    gone = "tf_versions: '2.17.0' is not offered; choose 2.17.1 instead"
+    gone = "tf_versions: '2.17.0' is not in the catalogue; choose one of 2.17.1"
     with pytest.raises(UserMessageError, match=re.escape(gone)):
         host.update()
     assert host.repository.changes() == ""

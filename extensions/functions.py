@@ -1,0 +1,138 @@
+"""What ``copier.yml`` and the templates call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from copier.errors import UserMessageError
+from jinja2 import pass_context
+from jinja2.runtime import Context
+
+from . import catalogue, cluster, containers, holds, machine, mirrors, questions, quoting, sharing
+from .answers import Answers
+from .questions.general import KIND
+from .questions.people import namespace_of
+from .questions.tensorflow import SHARING, TF_VERSIONS
+
+R = TypeVar("R")
+
+
+def _recorded(conf: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answers file of the destination, empty on a first copy."""
+    path = Path(conf["dst_path"], conf["answers_file"])
+    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+
+
+def _answers(context: Context) -> Answers:
+    return Answers(context.get_all(), lambda: _recorded(context["_copier_conf"]))
+
+
+def of_answers(function: Callable[..., R]) -> Callable[..., R]:
+    """Return the function as Jinja calls it: its first argument is the answers known so far."""
+
+    @pass_context
+    @wraps(function)
+    def called(context: Context, *arguments: Any) -> R:
+        return function(_answers(context), *arguments)
+
+    return called
+
+
+def _refuse_misspelt(conf: Mapping[str, Any]) -> None:
+    """End Copier where ``--data`` names no question, which Copier would pass over.
+
+    An update renders twice more, quietly and elsewhere, from all that is recorded: there
+    the names of questions that the template no longer has are no mistake.
+    """
+    recorded = _recorded(conf)
+    new = [name for name in conf["data"] if name not in recorded]
+    if (recorded or not conf["quiet"]) and (message := questions.misspelt(new)):
+        raise UserMessageError(message)
+
+
+@pass_context
+def error(context: Context, name: str) -> str:
+    """Return why the present answer is refused, empty where it is accepted.
+
+    It goes without the question's name, which Copier puts before it at the prompt.
+    """
+    return questions.error(questions.TABLE[name], _answers(context))
+
+
+@pass_context
+def check(context: Context, name: str) -> bool:
+    """Check the answer that there is, and return whether the kind of directory asks the question.
+
+    Used in ``when``, which Copier renders before it validates an answer given by
+    ``--data`` or recorded earlier: a failing validator would be a traceback there.
+
+    Raises:
+        UserMessageError: the answer is refused.
+    """
+    conf, answers, question = context["_copier_conf"], _answers(context), questions.TABLE[name]
+    if question is KIND:
+        _refuse_misspelt(conf)
+    if question in answers:
+        if question.complete and name not in conf["data"]:
+            answers = answers.replaced(question, question.complete(answers))
+        if message := questions.error(question, answers):
+            raise UserMessageError(f"{name}: {message}")
+    return question.asked(answers[KIND])
+
+
+@pass_context
+def default(context: Context, name: str) -> Any:
+    """Return the default of a question whose default depends on the machine or on other answers.
+
+    Raises:
+        UserMessageError: it would be refused, and there is nobody who could type another.
+    """
+    answers, question = _answers(context), questions.TABLE[name]
+    value = question.default(answers)
+    checked = context["_copier_conf"]["defaults"] and question.asked(answers[KIND])
+    if checked and (message := questions.error(question, answers.replaced(question, value))):
+        raise UserMessageError(f"{name}: {message}")
+    return value
+
+
+GLOBALS: dict[str, Any] = {
+    # of copier.yml
+    "check": check,
+    "container_choices": of_answers(lambda answers: sharing.choices(answers[TF_VERSIONS])),
+    "default": default,
+    "error": error,
+    "gpu_generations": lambda: catalogue.GENERATIONS,
+    "outlook": of_answers(lambda a: sharing.outlook(a[TF_VERSIONS], a[SHARING])),
+    "partition": of_answers(lambda answers: sharing.partition(answers[TF_VERSIONS])),
+    "version_choices": catalogue.choices,
+    # of the templates
+    "built_image": of_answers(cluster.built_image),
+    "conda_in_home": of_answers(cluster.conda_in_home),
+    "costs": of_answers(lambda a: sharing.costs(a[TF_VERSIONS], a[SHARING])),
+    "cuda_families": holds.FAMILIES,
+    "driver_above": cluster.driver_above,
+    "editor_paths": of_answers(containers.editor_paths),
+    "environments": of_answers(containers.environments),
+    "generation_patterns": machine.generations,
+    "gpu_families": cluster.gpu_families,
+    "mirror_urls": mirrors.urls,
+    "namespace_of": namespace_of,
+    "object_name": cluster.object_name,
+    "only_on_the_host": of_answers(containers.only_on_the_host),
+    "plan": of_answers(containers.plan),
+    "proxies": of_answers(containers.proxies),
+    "registry_url": mirrors.registry_url,
+    "ssh_aliases": of_answers(containers.ssh_aliases),
+    "too_old_for_editors": of_answers(containers.too_old_for_editors),
+    "volumes": of_answers(cluster.volumes),
+}
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "sh": quoting.shell,
+    "sshd": quoting.sshd,
+    "yaml": quoting.yaml_scalar,
+}

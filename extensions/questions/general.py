@@ -1,0 +1,57 @@
+"""What is generated, and in which language."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+from ..answers import Answers, Kind, Question, RefusedError
+from ..reading import boolean, one_of, shown, text
+
+ALL = tuple(Kind)
+CONTAINERS = (Kind.HOST, Kind.CLUSTER)
+"""The kinds that have containers."""
+
+
+def _check_kind(kind: Kind, answers: Answers) -> None:
+    recorded = answers.recorded[KIND] if answers.recorded else kind
+    if kind != recorded:
+        raise RefusedError(
+            f"{shown(kind)} cannot replace the {recorded} in this directory; "
+            f"generate into another directory, or answer {recorded}"
+        )
+
+
+KIND = Question(
+    "kind",
+    ALL,
+    read=lambda answer: Kind(one_of(tuple(Kind), "a kind of directory", answer)),
+    unanswered=Kind.HOST,
+    check=_check_kind,
+)
+
+
+def _read_host(answer: object) -> str:
+    name = text(answer)
+    if re.fullmatch("[0-9]+|0x[0-9a-f]+", name):
+        raise RefusedError(f"{shown(name)} is an IP address to ssh; add letters, as in gpu01")
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) or len(name) > 40:
+        raise RefusedError(
+            f"{shown(name)} is not valid for a Compose project and ssh aliases; use up to 40 "
+            "lower-case letters, digits and single hyphens, such as gpu01"
+        )
+    return name
+
+
+def _default_host(answers: Answers) -> str:
+    folder = str(answers.others("_folder_name")).lower()
+    return re.sub("[^a-z0-9]+", "-", folder).strip("-")[:40] or "gpu01"
+
+
+HOST = Question("host", CONTAINERS, _read_host, unanswered="", default=_default_host)
+
+ADVANCED = Question("advanced", CONTAINERS, boolean, unanswered=False)
+
+LANGUAGE = Question(
+    "language", ALL, partial(one_of, ("en", "zh"), "a supported language"), unanswered="en"
+)

@@ -1,0 +1,122 @@
+"""What the images are made of, and where they come from and go to."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+
+from .. import catalogue, holds
+from ..answers import Kind, Question, RefusedError
+from ..reading import parsed, quoted_text, shown, text, text_map
+from .general import CONTAINERS
+from .network import is_url
+
+
+def _read_packages(answer: object) -> tuple[str, ...]:
+    names = parsed(answer)
+    if not isinstance(names, list):
+        raise RefusedError(
+            f"{shown(answer)} is not a list; write it as [vim, net-tools], or [] for none"
+        )
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.]", name):
+            raise RefusedError(
+                f"{shown(name)} is not the name of an apt package; use lower-case letters, digits, "
+                "+ - and ., such as net-tools"
+            )
+        if holds.is_cuda(name):
+            raise RefusedError(
+                f"{shown(name)} is a CUDA package, and those are held at the versions of the "
+                "image; leave it out"
+            )
+    return tuple(names)
+
+
+PACKAGES = Question[tuple[str, ...]]("packages", CONTAINERS, _read_packages, unanswered=())
+
+
+def _read_image_prefix(answer: object) -> str:
+    """Refuse what https://github.com/distribution/reference does not take before an image."""
+    prefix = text(answer)
+    name = r"[a-z0-9]+([._-][a-z0-9]+)*"
+    host, _, _ = prefix.partition("/")
+    is_host = "." in host or ":" in host  # else a part of a path, on Docker Hub
+    if len(prefix) > 200:
+        raise RefusedError(f"{shown(prefix)} is too long for an image; use at most 200 characters")
+    if not re.fullmatch(rf"({name}(:[0-9]{{1,5}})?(/{name})*)?", prefix) or (
+        is_host and not is_url(f"https://{host}")
+    ):
+        raise RefusedError(
+            f"{shown(prefix)} is not a prefix of image names; write host, port and path without "
+            "https:// and without a trailing slash, such as registry.example.com:5000/hub"
+        )
+    return prefix
+
+
+def _read_registry(answer: object) -> str:
+    host, _, _ = text(answer).partition("/")
+    if re.fullmatch("[a-z0-9_-]+", host) and host != "localhost":
+        raise RefusedError(
+            f"{shown(answer)} would be a part of Docker Hub, since its host has neither dot nor "
+            "port; write its full name, such as registry.example.com/hub, or registry:443/hub"
+        )
+    return _read_image_prefix(answer)
+
+
+REGISTRY = Question("registry", CONTAINERS, _read_registry, unanswered="")
+
+
+def _read_digests(answer: object) -> Mapping[str, str]:
+    digests = text_map(answer)
+    if digests is None:
+        example = "{tensorflow/tensorflow:2.17.0-gpu: sha256:4f3c...}"
+        raise RefusedError(
+            f"{shown(answer)} is not a map of image to digest; write it as {example}, or {{}}"
+        )
+    known = sorted({release.image for release in catalogue.releases().values()})
+    for image, digest in digests.items():
+        if image not in known:
+            near = difflib.get_close_matches(image, known, 1, 0) or known[-1:]
+            raise RefusedError(
+                f"{shown(image)} is not a base image of the catalogue; write it as in {near[0]}"
+            )
+        if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+            raise RefusedError(
+                f"{shown(digest)} is not a digest of {image}; write sha256: and 64 digits, as "
+                f"'docker buildx imagetools inspect {image}' prints it"
+            )
+    return digests
+
+
+DIGESTS = Question[Mapping[str, str]]("digests", CONTAINERS, _read_digests, unanswered={})
+
+
+def _read_image_registry(answer: object) -> str:
+    if answer == "":
+        raise RefusedError(
+            "'' is not a registry; name the one that all nodes pull from, such as "
+            "registry.example.com/lab"
+        )
+    return _read_image_prefix(answer)
+
+
+IMAGE_REGISTRY = Question(
+    "image_registry", (Kind.CLUSTER,), _read_image_registry, unanswered="", default=lambda _: ""
+)
+
+
+def _read_image_tag(answer: object) -> str:
+    tag = quoted_text(answer, "'1.0', or use a tag such as v2")
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", tag):
+        raise RefusedError(
+            f"{shown(tag)} is not a tag of an image; use letters, digits, . _ and -, such as v2"
+        )
+    if tag == "latest":
+        raise RefusedError(
+            "'latest' does not tell one build from the next; use a tag that rises, such as v2"
+        )
+    return tag
+
+
+IMAGE_TAG = Question("image_tag", (Kind.CLUSTER,), _read_image_tag, unanswered="")

@@ -1,0 +1,36 @@
+"""Answers that several tests give, and how the extensions judge one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from extensions import questions
+from extensions.answers import Answers, Kind
+from tests.support import ROOT
+
+ARTICLE: dict[str, Any] = yaml.safe_load((ROOT / "example/answers.yml").read_text())
+"""The answers of the example: those of the article this template grew from."""
+
+CLUSTER: dict[str, Any] = {
+    "kind": "cluster",
+    "image_registry": "registry.example.com/lab",
+    "image_tag": "v1",
+    "storage": "nfs",
+    "nfs_server": "nas.example.com",
+}
+"""What a cluster is asked and a host is not."""
+
+
+def error(
+    question: str, answers: Mapping[str, Any], recorded: Mapping[str, Any] | None = None
+) -> str:
+    """Why an answer is refused beside the others, empty where it is accepted."""
+    return questions.error(questions.TABLE[question], Answers(answers, lambda: recorded or {}))
+
+
+def asked(question: str, kind: str) -> bool:
+    """Whether a kind of directory asks a question."""
+    return questions.TABLE[question].asked(Kind(kind))
