@@ -1,6 +1,9 @@
-"""Run every benchmark, print one Markdown table, and draw the plot of the README."""
+"""Run the benchmarks that are named, or all, and print each row as soon as it is measured."""
 
 from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
 
 from bench import (
     cluster,
@@ -15,17 +18,43 @@ from bench import (
     start,
     update,
 )
-from bench.common import table
+from bench.common import HEADER, Row, line
+
+
+def _images() -> Iterable[Row]:
+    """Weigh the images, and draw the plot of the README from that."""
+    weighed = images.weigh()
+    plot.write(weighed)
+    return images.rows(weighed)
+
+
+PARTS: dict[str, Callable[[], Iterable[Row]]] = {
+    "generate": generate.measure,
+    "update": update.measure,
+    "scale": scale.measure,
+    "fleet": fleet.measure,
+    "cluster": cluster.measure,
+    "sharing": sharing.measure,
+    "images": _images,
+    "rebuild": rebuild.measure,
+    "start": start.measure,
+    "load": load.measure,
+}
+"""The benchmarks by name, those without an engine first."""
 
 
 def main() -> None:
-    """Run every benchmark; a goal that is missed is marked, and no failure."""
-    parts = (generate, update, scale, fleet, cluster, sharing)
-    rows = [row for part in parts for row in part.measure()]
-    weighed = images.weigh()
-    plot.write(weighed)
-    rows += [*images.rows(weighed), *rebuild.measure(), *start.measure(), *load.measure()]
-    print(table(rows))
+    """Run benchmarks; a goal that is missed is marked, and no failure."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    names = ", ".join(PARTS)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{names} (default: all)")
+    chosen = parser.parse_args().names or list(PARTS)
+    if unknown := set(chosen) - PARTS.keys():
+        parser.error(f"{', '.join(sorted(unknown))}: no such benchmark; choose from {names}")
+    print(HEADER, flush=True)
+    for name in chosen:
+        for row in PARTS[name]():
+            print(line(row), flush=True)
 
 
 if __name__ == "__main__":

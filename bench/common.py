@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -61,14 +61,15 @@ def at_most(what: str, ours: str, baseline: str, ratio: float, goal: float) -> R
     return Row(what, ours, baseline, ratio, f"≤ {goal:.2f}", ratio <= goal)
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Return the rows as a Markdown table, goals that were missed marked."""
-    lines = ["| what | ours | baseline | ratio | goal |", "|---|---|---|---|---|"]
-    for row in rows:
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-        goal = row.goal if row.met else f"{row.goal} **missed**"
-        lines.append(f"| {row.what} | {row.ours} | {row.baseline} | {ratio} | {goal} |")
-    return "\n".join(lines)
+HEADER = "| what | ours | baseline | ratio | goal |\n|---|---|---|---|---|"
+"""Of the table that `line` fills."""
+
+
+def line(row: Row) -> str:
+    """Return the row as one of a Markdown table, a goal that was missed marked."""
+    ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+    goal = row.goal if row.met else f"{row.goal} **missed**"
+    return f"| {row.what} | {row.ours} | {row.baseline} | {ratio} | {goal} |"
 
 
 def clone_template(target: Path) -> Path:
