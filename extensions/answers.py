@@ -118,14 +118,15 @@ class Answers:
         """
         return question.read(self._raw[question.name])
 
-    def others(self, name: str) -> Any:
-        """Return what Copier itself puts beside the answers, such as ``_folder_name``."""
-        return self._raw[name]
+    def of_copier(self, name: str) -> Any:
+        """Return what Copier puts beside the answers, such as ``_folder_name``; None without it."""
+        return self._raw.get(name)
 
     def only(self, *questions: Question[Any]) -> Answers:
         """Return the answers to these questions alone."""
         names = {question.name for question in questions}
-        return Answers({name: value for name, value in self._raw.items() if name in names})
+        kept = {name: value for name, value in self._raw.items() if name in names or name[0] == "_"}
+        return Answers(kept, self._read_recorded)
 
     def replaced(self, question: Question[Any], answer: Any) -> Answers:
         """Return the answers with another answer to one question."""

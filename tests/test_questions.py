@@ -55,6 +55,10 @@ NO_REGISTRY = (
 NO_ADDRESS = (
     "is not an IP address; use 0.0.0.0 for all, 127.0.0.1 for this host alone, or one of its own"
 )
+NO_SERVER = (
+    "is not the name or address of a server; write it as laptops reach it, such as "
+    "gpu01.example.com"
+)
 NO_GPU = (
     "does not name a GPU; use all, or indexes or UUIDs as nvidia-smi -L prints them, such as 0,1"
 )
@@ -255,6 +259,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("sudo", "maybe", "'maybe' is not a boolean; answer true or false"),
     ("port_offset", -1, "'-1' is not an offset; use a number from 0 to 999, such as 10"),
     ("port_offset", 1000, "'1000' is not an offset; use a number from 0 to 999, such as 10"),
+    ("address", "[fd00::1]", f"'[fd00::1]' {NO_SERVER}"),
+    ("address", "https://gpu01", f"'https://gpu01' {NO_SERVER}"),
     ("bind_address", "gpu01", f"'gpu01' {NO_ADDRESS}"),
     ("bind_address", "10.0.0.256", f"'10.0.0.256' {NO_ADDRESS}"),
     ("bind_address", "fe80::1%eth0", f"'fe80::1%eth0' {NO_ADDRESS}"),
@@ -364,6 +370,8 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("ssh", "no"),
     ("user", "_lab-1"),
     ("bind_address", "::1"),
+    ("address", "fd00::17"),
+    ("address", "gpu01.example.com"),
     ("gpu_devices", "0,3"),
     ("gpu_devices", "GPU-5f3c1d2e,MIG-GPU-5f3c1d2e/1/0"),
     ("packages", "[]"),

@@ -48,6 +48,7 @@ BAD: dict[str, tuple[Any, str]] = {
     ),
     "user": ("root", "'root' is a system account"),
     "sudo": ("maybe", "'maybe' is not a boolean"),
+    "address": ("gpu 01", "'gpu 01' is not the name or address of a server"),
     "port_offset": (-1, "'-1' is not an offset"),
     "bind_address": ("gpu01", "'gpu01' is not an IP address"),
     "gpu_devices": ("first", "'first' does not name a GPU"),
@@ -155,6 +156,21 @@ def test_a_recorded_port_cannot_be_changed_by_a_second_copy(
     assert done.returncode == 1
     assert "changes the port of 1.15.5, which stays 10022" in done.stderr
     assert (tmp_path / "gpu01/docker-compose.yml").read_bytes() == before
+
+
+def test_two_directories_of_a_repository_never_have_the_same_host(
+    copier: CopierFixture, article: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / ".git").mkdir()
+    for _ in ("first", "again"):
+        copier.copy(tmp_path / "hosts/gpu01", **article)
+    with pytest.raises(UserMessageError, match=re.escape(
+        "host: 'gpu01' is the host of hosts/gpu01 too, and the containers of one would replace "
+        "those of the other; choose another name, such as gpu02"
+    )):  # fmt: skip
+        copier.copy(tmp_path / "hosts/gpu02", **{**article, "host": "gpu01"})
+    assert not (tmp_path / "hosts/gpu02").exists()
+    copier.copy(tmp_path / "hosts/gpu02", **{**article, "host": "gpu02"})
 
 
 def test_a_name_that_no_question_has_is_refused_with_the_nearest(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import partial
 
+from .. import neighbours
+from ..addresses import is_address, is_ip
 from ..answers import Answers, Kind, Question, RefusedError
 from ..reading import boolean, one_of, shown, text
 
@@ -44,11 +46,42 @@ def _read_host(answer: object) -> str:
 
 
 def _default_host(answers: Answers) -> str:
-    folder = str(answers.others("_folder_name")).lower()
+    folder = str(answers.of_copier("_folder_name")).lower()
     return re.sub("[^a-z0-9]+", "-", folder).strip("-")[:40] or "gpu01"
 
 
-HOST = Question("host", CONTAINERS, _read_host, unanswered="", default=_default_host)
+def _check_host(host: str, answers: Answers) -> None:
+    conf = answers.of_copier("_copier_conf") or {}
+    if other := neighbours.with_the_host(host, answers[KIND], conf):
+        raise RefusedError(
+            f"{shown(host)} is the host of {other} too, and the containers of one would replace "
+            f"those of the other; choose another name, such as {_other_name(host)}"
+        )
+
+
+def _other_name(host: str) -> str:
+    stem, digits = re.fullmatch(r"(.*?)(\d*)", host).groups()  # type: ignore[union-attr]
+    return f"{stem}{int(digits) + 1:0{len(digits)}}" if digits else f"{host}-2"
+
+
+HOST = Question(
+    "host", CONTAINERS, _read_host, unanswered="", check=_check_host, default=_default_host
+)
+
+
+def _read_address(answer: object) -> str:
+    address = text(answer)
+    if not (is_address(address) or is_ip(address)) or "[" in address:
+        raise RefusedError(
+            f"{shown(address)} is not the name or address of a server; write it as laptops reach "
+            "it, such as gpu01.example.com"
+        )
+    return address
+
+
+ADDRESS = Question(
+    "address", (Kind.HOST,), _read_address, unanswered="", default=lambda answers: answers[HOST]
+)
 
 ADVANCED = Question("advanced", CONTAINERS, boolean, unanswered=False)
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 
 from .. import catalogue, holds
+from ..addresses import is_url
 from ..answers import Kind, Question, RefusedError
 from ..reading import parsed, quoted_text, shown, text, text_map
 from .general import CONTAINERS
-from .network import is_url
 
 
 def _read_packages(answer: object) -> tuple[str, ...]:

@@ -4,27 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from urllib.parse import urlsplit
 
 from .. import mirrors
+from ..addresses import is_address, is_url
 from ..answers import Answers, Kind, Question, RefusedError
 from ..reading import boolean, listed, one_of, shown, text
 from .general import CONTAINERS, KIND
-
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_HOST = rf"({_LABEL}(\.{_LABEL})*|\[[0-9A-Fa-f:]+\])"
-_URL = re.compile(rf"https?://{_HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~/-]*)?")
-
-
-def is_url(address: str) -> bool:
-    """Return whether an address is an http or https URL, without anything secret in it."""
-    try:
-        parts = urlsplit(address)
-        return (
-            bool(_URL.fullmatch(address)) and parts.port != 0 and len(parts.hostname or "") <= 253
-        )
-    except ValueError:  # a port above 65535, or no IPv6 address
-        return False
 
 
 def read_url(answer: object, example: str) -> str:
@@ -88,7 +73,7 @@ STORAGE = Question(
 def _check_nfs_server(name: str, answers: Answers) -> None:
     if name == "" and answers[STORAGE] != "nfs":
         return
-    if not re.fullmatch(_HOST, name) or not is_url(f"https://{name}"):
+    if not is_address(name):
         raise RefusedError(
             f"{shown(name)} is not the name or address of an NFS server; give it as the nodes know "
             "it, such as nas.example.com, or answer storage with hostPath"

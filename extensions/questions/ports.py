@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 
 from .. import ports, sharing
+from ..addresses import is_ip
 from ..answers import Answers, Kind, Question, RefusedError
 from ..reading import number, parsed, shown, text
 from .general import CONTAINERS
@@ -27,15 +27,12 @@ PORT_OFFSET = Question("port_offset", CONTAINERS, _read_port_offset, unanswered=
 
 def _read_bind_address(answer: object) -> str:
     address = text(answer)
-    try:
-        if not getattr(ipaddress.ip_address(address), "scope_id", None):
-            return address
-    except ValueError:
-        pass
-    raise RefusedError(
-        f"{shown(answer)} is not an IP address; use 0.0.0.0 for all, 127.0.0.1 for this host "
-        "alone, or one of its own"
-    )
+    if not is_ip(address):
+        raise RefusedError(
+            f"{shown(address)} is not an IP address; use 0.0.0.0 for all, 127.0.0.1 for this host "
+            "alone, or one of its own"
+        )
+    return address
 
 
 BIND_ADDRESS = Question("bind_address", (Kind.HOST,), _read_bind_address, unanswered="0.0.0.0")  # noqa: S104 (all of the host's, as Docker's own default)
