@@ -143,7 +143,7 @@ def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
     expected.add("certs/.gitkeep")
     expected |= {"docker-compose.yml", "init_env1.sh", "init_env2.sh", "start.sh", "conda.sh"}
     expected |= {"health.sh", "environments/new.sh"}
-    expected |= {"host/setup.sh", "host/doctor.sh", "host/bundle.sh"}
+    expected |= {"host/setup.sh", "host/facts.sh", "host/doctor.sh", "host/bundle.sh"}
     for name in groups(project):
         expected |= {f"{name}/Dockerfile", f".devcontainer/{name}/devcontainer.json"}
     for version in project.answers["tf_versions"]:

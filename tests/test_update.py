@@ -38,7 +38,7 @@ QUESTIONS = {  # of a host, without the advanced ones
     and CONFIG[name].get("ask", "{{ ssh }}") == "{{ ssh }}"
 }
 RELEASED = [tag for tag in git(ROOT, "tag", "--list").split() if re.match(r"[0-9]", tag)]
-ON_THE_HOST = {"host/doctor.sh", "host/setup.sh"}
+ON_THE_HOST = {"host/doctor.sh", "host/facts.sh"}
 LISTS_ALL_VERSIONS = {ANSWERS_FILE, "README.md", "docker-compose.yml", "ssh_config", *ON_THE_HOST}
 
 OF_2_9_3 = {

@@ -33,6 +33,7 @@ UBUNTU = {
     "focal": "20.04",
     "jammy": "22.04",
     "noble": "24.04",
+    "resolute": "26.04",
 }
 
 NEEDS_NEWER = "needs-newer-cuda"

@@ -89,33 +89,36 @@ def load(made: Directory, folder: Path, **options: dict[str, str]) -> str:
 def test_a_damaged_folder_is_refused(made: Directory, tmp_path: Path) -> None:
     (tmp_path / "images.tar").write_text("half")
     (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  ./images.tar\n")
-    assert load(made, tmp_path) == f"bundle.sh: {tmp_path} is damaged, as told above; copy it anew"
+    assert (
+        load(made, tmp_path)
+        == f"bundle.sh: {tmp_path} is damaged; the files are named above; copy it again"
+    )
 
 
 def test_an_unfinished_folder_is_refused(made: Directory, tmp_path: Path) -> None:
-    sentence = f"{tmp_path} is no folder that host/bundle.sh save has finished; copy it anew"
+    sentence = f"{tmp_path} is not a folder that host/bundle.sh save has completed; copy it again"
     assert load(made, tmp_path) == f"bundle.sh: {sentence}"
 
 
-def test_an_engine_that_does_not_answer_is_told(made: Directory, tmp_path: Path) -> None:
+def test_an_engine_that_does_not_answer_is_reported(made: Directory, tmp_path: Path) -> None:
     (tmp_path / "images.tar").write_text("")
     (tmp_path / "SHA256SUMS").write_text(output("sha256sum", "images.tar", cwd=tmp_path))
     nobody = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/none"}
     said = load(made, tmp_path, env=nobody)
-    assert said == "bundle.sh: Docker took no images; run host/doctor.sh"
+    assert said == "bundle.sh: Docker did not load the images; run: host/doctor.sh"
 
 
 @pytest.mark.parametrize(
     ("compose", "sentence"),
     [
         ("services: {broken: {build: {context: ., dockerfile: none}}}",
-         "the images could not be built; read the messages above"),
+         "the images could not be built; the messages are above"),
         ("services: {other: {image: e2e.invalid/other}}",
          "docker could not save e2e-bundle-{service} e2e.invalid/other; pull the images of "
-         "your own services, and make room in {folder}"),
+         "your own services, and free space in {folder}"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_saved_is_told(
+def test_what_cannot_be_saved_is_reported(
     made: Directory, tmp_path: Path, compose: str, sentence: str
 ) -> None:
     override = made.path / "docker-compose.override.yml"
@@ -128,6 +131,6 @@ def test_what_cannot_be_saved_is_told(
 
 
 @pytest.mark.parametrize(("arguments", "status"), [("--help", 0), ("save", 2), ("lod x", 2)])
-def test_it_tells_how_it_is_called(made: Directory, arguments: str, status: int) -> None:
+def test_it_prints_how_it_is_called(made: Directory, arguments: str, status: int) -> None:
     done = run(made.path / "host/bundle.sh", *arguments.split())
     assert (done.returncode, "Exits with 0" in done.stdout + done.stderr) == (status, True)

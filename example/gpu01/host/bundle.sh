@@ -1,21 +1,33 @@
 #!/usr/bin/env bash
-# Carries everything to a host that reaches no network.
+# Carries images, packages and Miniforge to a host without network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-usage='usage: host/bundle.sh save FOLDER   on a connected host of the same release, set up by host/setup.sh
-       host/bundle.sh load FOLDER   on the host, after sudo host/setup.sh --offline FOLDER
-save builds the images and puts them, the packages and Miniforge into FOLDER; load verifies
-them and gives the images to Docker. Take this directory along too.
-Exits with 0 where it is done, 1 where a step failed, 2 where it was called wrongly.'
+usage='usage: host/bundle.sh save FOLDER
+       host/bundle.sh load FOLDER
+       host/bundle.sh --help
+  save  on a connected host with the same release of Ubuntu or Debian, set up by host/setup.sh:
+        builds the images and writes them, the packages and Miniforge to FOLDER
+  load  on the host, after sudo host/setup.sh --offline FOLDER: verifies FOLDER and gives the
+        images to Docker
+Copy this directory to the host as well.
+Exits with 0 if all is done, 1 if a step failed, 2 if the arguments are wrong.'
 
 main() {
     case "${1-} $#" in
         'save 2') save "$(realpath --canonicalize-missing "$2")" ;;
         'load 2') load "$(realpath --canonicalize-missing "$2")" ;;
-        '--help 1') echo "$usage" ;;
-        *) echo "$usage" >&2 && exit 2 ;;
+        '--help '* | '-h '*) echo "$usage" ;;
+        ' 0') refuse_arguments "save or load is needed" ;;
+        'save '* | 'load '*) refuse_arguments "$1 needs one folder" ;;
+        *) refuse_arguments "unknown argument $1" ;;
     esac
+}
+
+refuse_arguments() {
+    echo "bundle.sh: $1" >&2
+    echo "$usage" >&2
+    exit 2
 }
 
 say() { echo "bundle.sh: $*"; }
@@ -28,21 +40,26 @@ fail() {
 save() {
     local folder=$1 images
     mkdir -p "$folder"
-    host/setup.sh --download "$folder" || exit 1
-    docker compose build || fail "the images could not be built; read the messages above"
+    bash host/setup.sh --download "$folder" || exit 1
+    say "build the images"
+    docker compose build || fail "the images could not be built; the messages are above"
     mapfile -t images < <(docker compose config --images | sort --unique)
-    docker save --output "$folder/images.tar" "${images[@]}" || fail "docker could not save ${images[*]}; pull the images of your own services, and make room in $folder"
+    say "write ${images[*]} to $folder/images.tar, which takes minutes"
+    docker save --output "$folder/images.tar" "${images[@]}" || fail "docker could not save ${images[*]}; pull the images of your own services, and free space in $folder"
+    say "compute checksums"
     (cd "$folder" && sums=$(find . -type f ! -name SHA256SUMS -exec sha256sum {} +) && echo "$sums" >SHA256SUMS)
-    say "$folder has it all ($(du --summarize --human-readable "$folder" | cut -f 1))"
+    say "$folder is complete ($(du --summarize --human-readable "$folder" | cut -f 1))"
 }
 
 load() {
     local folder=$1
     if [[ ! -f $folder/SHA256SUMS ]]; then
-        fail "$folder is no folder that host/bundle.sh save has finished; copy it anew"
+        fail "$folder is not a folder that host/bundle.sh save has completed; copy it again"
     fi
-    (cd "$folder" && sha256sum --check --quiet SHA256SUMS) || fail "$folder is damaged, as told above; copy it anew"
-    docker load --quiet --input "$folder/images.tar" || fail "Docker took no images; run host/doctor.sh"
+    say "verify $folder"
+    (cd "$folder" && sha256sum --check --quiet SHA256SUMS) || fail "$folder is damaged; the files are named above; copy it again"
+    say "load the images, which takes minutes"
+    docker load --quiet --input "$folder/images.tar" || fail "Docker did not load the images; run: host/doctor.sh"
     say "now run: docker compose up -d --wait"
 }
 

@@ -1,53 +1,75 @@
 #!/usr/bin/env bash
-# Brings a bare Ubuntu or Debian server to where it can run its containers.
+# Installs on a bare Ubuntu or Debian server what its containers need.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage='usage: sudo host/setup.sh [--offline FOLDER]
-       host/setup.sh --check | --download FOLDER
+       host/setup.sh --check
+       host/setup.sh --download FOLDER
+       host/setup.sh --help
 Installs Docker Engine with Compose and buildx, the NVIDIA Container Toolkit and Miniforge,
-trusts certs/*.crt, and makes the directories to mount. It does what is missing, as often as
-you like, and never installs a driver: it names the command that does.
-  --check            changes nothing, needs no root, and tells what it would do
-  --download FOLDER  fetches packages and Miniforge for a host of this release without network
-  --offline FOLDER   takes them from there
-Exits with 0 where nothing is left to do, 1 where something is or a step failed, 2 where it
-was called wrongly.'
+trusts certs/*.crt, and makes the directories to mount. It does what is missing and can be run
+again at any time. It never installs a driver: it prints the command that does.
+  --check            prints what would be done; changes nothing and needs no root
+  --download FOLDER  downloads packages and Miniforge for a host without network that has the
+                     same release of Ubuntu or Debian
+  --offline FOLDER   installs from such a folder
+Exits with 0 if nothing remains to be done, 1 if something does or a step failed, 2 if the
+arguments are wrong.'
 
-host_home=/home/ai
-conda_path=/home/ai/miniconda3
-project_path=/home/ai/tensorflow_volume
-uid=1000
-gid=1000
-drivers='tf1.15.5=410.48 tf2.17.0=525.60.13'
+# Facts of this host. Those without a value here are in host/facts.sh, the others may be.
+user='' uid='' gid='' host_home='' conda_path='' project_path='' drivers=''
+proxy='' proxy_exceptions='' docker_mirror=''
+docker_url=https://download.docker.com
+nvidia_url=https://nvidia.github.io/libnvidia-container
+miniforge_url=https://github.com/conda-forge/miniforge/releases/download
+# shellcheck source=/dev/null
+. host/facts.sh
+certificates=certs
 
-# What is downloaded, and how it is known: https://docs.docker.com/engine/install/ubuntu
-docker_url=https://mirrors.aliyun.com/docker-ce
+# Docker supports these: https://docs.docker.com/engine/install/ubuntu and .../debian
+systems=(ubuntu-20.04 ubuntu-22.04 ubuntu-24.04 ubuntu-26.04 debian-12 debian-13)
+# Older ones break apt-get in images of Ubuntu 22.04: https://github.com/moby/moby/issues/42680
+oldest_engine=20.10.10
+oldest_compose=2.4
+
+# How the downloads are verified: https://docs.docker.com/engine/install/ubuntu
 docker_key=9DC858229FC7DD38854AE2D88D81803C0EBFCD88
 docker_packages=(docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin)
 # https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html
-nvidia_url=https://nvidia.github.io/libnvidia-container
 nvidia_key=C95B321B61E88C1809C4F759DDCAE044F796ECB0
 nvidia_packages=(nvidia-container-toolkit nvidia-container-toolkit-base
     libnvidia-container-tools libnvidia-container1)
-# Every image has the glibc 2.17 that its installer asks for:
+# Every image has the glibc 2.17 that its installer needs:
 # https://github.com/conda-forge/miniforge/issues/681 and https://github.com/conda-forge/miniforge/releases
-miniforge_url=https://github.com/conda-forge/miniforge/releases/download/25.3.1-0/Miniforge3-25.3.1-0-Linux-x86_64.sh
+miniforge_file=25.3.1-0/Miniforge3-25.3.1-0-Linux-x86_64.sh
 miniforge_sha256=376b160ed8130820db0ab0f3826ac1fc85923647f75c1b8231166e3d559ab768
 
 check=false
+download=
 offline=
 restart=false
-left=()
+changes=0
+manual_steps=()
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 main() {
     read_arguments "$@"
+    read_system
+    if [[ $proxy ]]; then
+        export http_proxy=$proxy https_proxy=$proxy no_proxy=$proxy_exceptions
+    fi
+    if [[ $download ]]; then
+        download_all "$download"
+        exit 0
+    fi
     check_system
     check_driver
     trust_certificates
     install_docker
+    configure_docker_proxy
+    configure_docker_mirror
     install_toolkit
     register_runtime
     restart_docker
@@ -57,69 +79,104 @@ main() {
 }
 
 read_arguments() {
-    # shellcheck source=/dev/null
-    . /etc/os-release
-    case "${1-} $#" in
-        ' 0') ;;
-        '--check 1') check=true ;;
-        '--offline 2') offline=$2 ;;
-        '--download 2') download_all "$2" && exit 0 ;;
-        '--help 1') echo "$usage" && exit 0 ;;
-        *) echo "$usage" >&2 && exit 2 ;;
-    esac
+    while (($# > 0)); do
+        case $1 in
+            --help | -h) echo "$usage" && exit 0 ;;
+            --check) check=true ;;
+            --download | --offline)
+                [[ ${2-} ]] || refuse_arguments "$1 needs a folder"
+                if [[ $1 == --offline ]]; then offline=$2; else download=$2; fi
+                shift
+                ;;
+            *) refuse_arguments "unknown argument $1" ;;
+        esac
+        shift
+    done
+    if [[ $download && ( $offline || $check == true ) ]]; then
+        refuse_arguments "--download goes with no other argument"
+    fi
+}
+
+refuse_arguments() {
+    echo "setup.sh: $1" >&2
+    echo "$usage" >&2
+    exit 2
 }
 
 say() { echo "setup.sh: $*"; }
 
 fail() {
-    tell_left
+    print_manual_steps
     echo "setup.sh: $*" >&2
     exit 1
 }
 
-# Remembers what only a person can do.
-leave() { left+=("$1"); }
+# Remembers what only a person can do, in one or more lines.
+manual_step() { manual_steps+=("$(printf '%s\n' "$@")"); }
 
-# Announces a change; with --check that is all there is to it.
+# Announces a change. With --check nothing more is done.
 change() {
+    changes=$((changes + 1))
     if $check; then
         say "would $1"
-        leave ''
         return 1
     fi
     say "$1"
 }
 
+read_system() {
+    # shellcheck source=/dev/null
+    . /etc/os-release
+    system=$ID-${VERSION_ID-}
+}
+
 check_system() {
-    case $ID-$VERSION_ID in
-        ubuntu-20.04 | ubuntu-22.04 | ubuntu-24.04 | debian-12 | debian-13) ;;
-        *) fail "this is $PRETTY_NAME, and only Ubuntu 20.04, 22.04, 24.04 and Debian 12, 13 are known; install Docker and the NVIDIA Container Toolkit by hand, then run host/doctor.sh" ;;
-    esac
+    if [[ " ${systems[*]} " != *" $system "* ]]; then
+        fail "this is $PRETTY_NAME, and the supported systems are ${systems[*]}; install Docker and the NVIDIA Container Toolkit by hand, then run host/doctor.sh"
+    fi
     if [[ $(dpkg --print-architecture) != amd64 ]]; then
         fail "this machine is $(dpkg --print-architecture), and TensorFlow's GPU images are for amd64; use another machine"
     fi
     if ! $check && [[ $(id -u) != 0 ]]; then
-        fail "only root can install; run: sudo host/setup.sh"
+        fail "root is needed to install; run: sudo host/setup.sh"
     fi
 }
 
 check_driver() {
-    local installed pair command='sudo apt-get install linux-headers-amd64 nvidia-driver, from contrib and non-free'
-    if [[ $ID == ubuntu ]]; then
-        command='sudo apt-get install ubuntu-drivers-common && sudo ubuntu-drivers install --gpgpu'
-    fi
+    local installed
     if installed=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null); then
         installed=${installed%%$'\n'*}
-        for pair in $drivers; do
-            if ! at_most "${pair#*=}" "$installed"; then
-                leave "the NVIDIA driver is $installed and ${pair%=*} needs ${pair#*=} or newer; run: $command; then reboot"
-            fi
-        done
+        if [[ $(containers_beyond "$installed") ]]; then
+            manual_step "the NVIDIA driver is $installed, which is too old for some containers:" \
+                "$(containers_beyond "$installed")" "run: $(driver_command)"
+        fi
     elif grep -qsx 0x10de /sys/bus/pci/devices/*/vendor; then
-        leave "no NVIDIA driver runs, and the containers need ${drivers//=/ at least }; run: $command; then reboot"
+        manual_step "no NVIDIA driver is running, and the containers need one:" \
+            "$(containers_beyond 0)" "run: $(driver_command)"
     else
-        leave "there is no NVIDIA GPU on the PCI bus; put one in, or pass one through to this virtual machine"
+        manual_step "there is no NVIDIA GPU on the PCI bus; install one, or pass one through to this virtual machine"
     fi
+}
+
+# The containers that need a newer driver than this one, a line for each.
+containers_beyond() {
+    local container needed
+    while read -r container needed; do
+        if [[ $needed ]] && ! at_most "$needed" "$1"; then
+            echo "  $container needs $needed or newer"
+        fi
+    done <<<"$drivers"
+}
+
+# One line to paste. nvidia-smi comes with it: https://documentation.ubuntu.com/server/how-to/graphics/install-nvidia-drivers/
+# and https://wiki.debian.org/NvidiaGraphicsDrivers
+driver_command() {
+    local debian="deb http://deb.debian.org/debian $VERSION_CODENAME main contrib non-free non-free-firmware"
+    local list=/etc/apt/sources.list.d/nvidia-driver.list
+    case $ID in
+        ubuntu) echo "sudo apt-get update && sudo apt-get install -y ubuntu-drivers-common && sudo ubuntu-drivers install && sudo reboot" ;;
+        *) echo "echo '$debian' | sudo tee $list && sudo apt-get update && sudo apt-get install -y linux-headers-amd64 nvidia-driver && sudo reboot" ;;
+    esac
 }
 
 # Whether the first version is not newer than the second.
@@ -127,7 +184,7 @@ at_most() { printf '%s\n' "$1" "$2" | sort --version-sort --check=quiet; }
 
 trust_certificates() {
     local certificate folder=/usr/local/share/ca-certificates/company new=()
-    for certificate in certs/*.crt; do
+    for certificate in "$certificates"/*.crt; do
         if [[ -e $certificate ]] && ! cmp --quiet "$certificate" "$folder/${certificate##*/}"; then
             new+=("$certificate")
         fi
@@ -136,7 +193,7 @@ trust_certificates() {
     install_packages ca-certificates openssl
     change "trust ${new[*]}" || return 0
     for certificate in "${new[@]}"; do
-        openssl x509 -noout -in "$certificate" 2>/dev/null || fail "$certificate is no certificate in PEM form; export it anew, as Base64"
+        openssl x509 -noout -in "$certificate" 2>/dev/null || fail "$certificate is not a certificate in PEM format; export it again, as Base64"
     done
     install -D --mode=644 --target-directory="$folder" "${new[@]}"
     update-ca-certificates >/dev/null 2>&1
@@ -145,7 +202,14 @@ trust_certificates() {
 
 installed() { [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
-apt_get() { DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet=2 "$@" >/dev/null; }
+# A person at a terminal sees apt's own progress, a log only its errors.
+apt_get() {
+    if [[ -t 1 ]]; then
+        DEBIAN_FRONTEND=noninteractive apt-get --yes "$@"
+    else
+        DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet=2 "$@" >/dev/null
+    fi
+}
 
 install_packages() {
     local package missing=() files=()
@@ -156,39 +220,41 @@ install_packages() {
     change "install ${missing[*]}" || return 0
     if [[ $offline ]]; then
         for package in "${missing[@]}"; do
-            files+=("$(find "$(realpath "$offline")/packages-$ID-$VERSION_ID" -name "${package}_*.deb" 2>/dev/null | grep .)") ||
-                fail "$offline has no package $package for $PRETTY_NAME; make it on such a system: host/bundle.sh save"
+            files+=("$(find "$(realpath "$offline")/packages-$system" -name "${package}_*.deb" 2>/dev/null | grep .)") ||
+                fail "$offline has no package $package for $PRETTY_NAME; make the folder on such a system: host/bundle.sh save FOLDER"
         done
-        apt_get install "${files[@]}" || fail "apt-get could not install ${files[*]}; read its messages above"
+        apt_get install "${files[@]}" || fail "apt-get could not install ${files[*]}; its messages are above"
         return
     fi
-    apt_get update -o APT::Update::Error-Mode=any || fail "apt-get update fails; read its messages above, and compare the answer 'proxy' with your network"
-    apt_get install --no-install-recommends "${missing[@]}" || fail "apt-get could not install ${missing[*]}; read its messages above"
+    apt_get update -o APT::Update::Error-Mode=any || fail "apt-get update failed; its messages are above; check the answers 'proxy' and 'mirror', and the lists in /etc/apt"
+    apt_get install --no-install-recommends "${missing[@]}" || fail "apt-get could not install ${missing[*]}; its messages are above"
 }
 
-# Verified by whoever calls it.
-download() {
+# URL, file, and what to do where the network does not let it through. The caller verifies the file.
+fetch() {
+    local options=(--silent)
     if [[ $offline ]]; then
-        cp "$offline/${1##*/}" "$2" || fail "$offline has no ${1##*/}; make it anew: host/bundle.sh save"
+        cp "$offline/${1##*/}" "$2" || fail "$offline has no ${1##*/}; make the folder again: host/bundle.sh save FOLDER"
         return
     fi
+    if [[ -t 2 ]]; then options=(--progress-bar); fi
     install_packages ca-certificates curl
-    curl --fail --silent --show-error --location --retry 2 --output "$2" "$1" ||
-        fail "$1 could not be downloaded; compare the answers 'proxy' and 'mirror' with your network, and put the company's CA into certs/"
+    curl "${options[@]}" --fail --show-error --location --retry 2 --connect-timeout 20 --output "$2" "$1" ||
+        fail "$1 could not be downloaded; check the answer 'proxy', put a company's CA certificate into $certificates/, or, where this site is blocked, $3"
 }
 
-# Name, URL of the key, its fingerprint, and what apt calls the repository.
+# Name, URL of the key, its fingerprint, what apt calls the repository, what to do where it is blocked.
 add_repository() {
     local key=/etc/apt/keyrings/$1.asc found
     if [[ $offline ]] || grep -qsrF "${4%% *}" /etc/apt/sources.list /etc/apt/sources.list.d; then return; fi
     install_packages gnupg
     change "add the apt repository $4" || return 0
-    download "$2" "$work/key"
+    fetch "$2" "$work/key" "$5"
     # the one key that is meant, and no second one beside it
     found=$(gpg --homedir "$work" --show-keys --with-colons "$work/key" 2>/dev/null |
         awk -F: '$1 == "pub" {primary = 1} $1 == "fpr" && primary {print $10; primary = 0}') || true
     if [[ $found != "$3" ]]; then
-        fail "$2 is not the key $3 but ${found//$'\n'/ and }; somebody may be in between: do not go on before you know who"
+        fail "$2 is not the key $3 but ${found//$'\n'/ and }; the connection may be intercepted: find out by whom before you go on"
     fi
     install -D --mode=644 "$work/key" "$key"
     echo "deb [arch=amd64 signed-by=$key] $4" >"/etc/apt/sources.list.d/$1.list"
@@ -198,94 +264,126 @@ docker_suffices() {
     local engine compose
     engine=$(dockerd --version 2>/dev/null | sed -n 's/^Docker version \([0-9.]*\).*/\1/p') || return 1
     compose=$(docker compose version --short 2>/dev/null) || return 1
-    at_most 20.10 "${engine:-0}" && at_most 2.4 "${compose#v}" && docker buildx version >/dev/null 2>&1
+    at_most "$oldest_engine" "${engine:-0}" && at_most "$oldest_compose" "${compose#v}" &&
+        docker buildx version >/dev/null 2>&1
 }
 
 install_docker() {
     if docker_suffices; then return; fi
     if installed docker.io; then
-        fail "docker.io is here, but not Docker 20.10 with Compose 2.4 and buildx; install these two beside it, or run: sudo apt-get remove docker.io"
+        fail "docker.io is installed, but not Docker $oldest_engine with Compose $oldest_compose and buildx; add what is missing, or run: sudo apt-get remove docker.io; then run this again"
     fi
-    add_repository docker "$docker_url/linux/$ID/gpg" "$docker_key" "$docker_url/linux/$ID $VERSION_CODENAME stable"
+    add_repository docker "$docker_url/linux/$ID/gpg" "$docker_key" "$docker_url/linux/$ID $VERSION_CODENAME stable" \
+        "answer 'mirror'"
     install_packages "${docker_packages[@]}"
+}
+
+configure_docker_proxy() {
+    if [[ ! $proxy ]]; then return; fi
+    write_file /etc/systemd/system/docker.service.d/http-proxy.conf "[Service]
+Environment=\"HTTP_PROXY=$proxy\" \"HTTPS_PROXY=$proxy\" \"NO_PROXY=$proxy_exceptions\""
+}
+
+# For images of other services: those of the containers name their registry themselves.
+configure_docker_mirror() {
+    local file=/etc/docker/daemon.json content
+    if [[ ! $docker_mirror || $offline ]] || grep -qsF "$docker_mirror" $file; then return; fi
+    install_packages jq
+    if $check; then
+        change "name $docker_mirror in $file" || return 0
+    fi
+    content=$(cat $file 2>/dev/null || echo '{}')
+    content=$(jq ".\"registry-mirrors\" += [\"$docker_mirror\"]" <<<"$content") || fail "$file is not valid JSON; correct it"
+    write_file $file "$content"
+}
+
+write_file() {
+    if [[ $(cat "$1" 2>/dev/null) == "$2" ]]; then return; fi
+    change "write $1" || return 0
+    mkdir -p "${1%/*}"
+    echo "$2" >"$1"
+    restart=true
 }
 
 install_toolkit() {
     if command -v nvidia-ctk >/dev/null; then return; fi
-    add_repository nvidia-container-toolkit "$nvidia_url/gpgkey" "$nvidia_key" "$nvidia_url/stable/deb/amd64 /"
+    add_repository nvidia-container-toolkit "$nvidia_url/gpgkey" "$nvidia_key" "$nvidia_url/stable/deb/amd64 /" \
+        "take the same packages, by the same key, from a mirror: answer 'mirror' with a map that has nvidia: ustc"
     install_packages "${nvidia_packages[@]}"
 }
 
 register_runtime() {
     if grep -qs nvidia-container-runtime /etc/docker/daemon.json; then return; fi
     change "register NVIDIA's runtime in /etc/docker/daemon.json" || return 0
-    nvidia-ctk runtime configure --runtime=docker >/dev/null 2>&1 || fail "nvidia-ctk could not change /etc/docker/daemon.json; it must be JSON: repair it"
+    nvidia-ctk runtime configure --runtime=docker >/dev/null 2>&1 || fail "nvidia-ctk could not change /etc/docker/daemon.json; make it valid JSON"
     restart=true
 }
 
-# A restart ends what runs in containers, so it waits for a person where some do.
+# A restart stops running containers, so a person decides when.
 restart_docker() {
     if ! $restart; then return; fi
     if [[ $(docker ps --quiet 2>/dev/null) ]]; then
-        leave "Docker has a new configuration, and containers run; when nobody works in them run: sudo systemctl daemon-reload && sudo systemctl restart docker"
+        manual_step "Docker has a new configuration and containers are running; when nobody works in them, run: sudo systemctl daemon-reload && sudo systemctl restart docker"
         return
     fi
     say "restart Docker"
-    { systemctl daemon-reload && systemctl restart docker; } || fail "Docker does not start; read: sudo journalctl --unit docker --lines 20"
+    { systemctl daemon-reload && systemctl restart docker; } || fail "Docker does not start; run: sudo journalctl --unit docker --lines 20"
 }
 
 make_directories() {
     if [[ ! -d $host_home ]]; then
-        fail "$host_home does not exist; make its user first: sudo useradd --create-home --uid $uid --home-dir $(printf %q "$host_home") ai"
+        fail "$host_home does not exist; create its user first: sudo useradd --create-home --uid $uid --home-dir $(printf %q "$host_home") $user"
     fi
     if [[ ! -d $project_path ]]; then
         change "make $project_path" || return 0
         install -d --owner="$uid" --group="$gid" "$project_path"
     elif [[ $(stat --format=%u "$project_path") != "$uid" ]]; then
-        fail "$project_path belongs to $(stat --format=%U "$project_path") and not to $uid; run: sudo chown $uid:$gid $(printf %q "$project_path")"
+        fail "$project_path belongs to $(stat --format=%U "$project_path") and not to UID $uid; run: sudo chown $uid:$gid $(printf %q "$project_path")"
     fi
 }
 
 install_conda() {
     if [[ -x $conda_path/bin/conda ]]; then return; fi
     if [[ -d $conda_path && $(ls -A "$conda_path") ]]; then
-        fail "$conda_path has files in it and no conda; move them away, or answer conda_path anew"
+        fail "$conda_path contains files but no conda; move them away, or give another answer to conda_path"
     fi
     change "install Miniforge in $conda_path" || return 0
     fetch_miniforge "$work/miniforge.sh"
     chmod 755 "$work"
     install -d --owner="$uid" --group="$gid" "$conda_path"
+    say "unpack Miniforge, which takes a minute"
     setpriv --reuid="$uid" --regid="$gid" --clear-groups env HOME="$host_home" \
         bash "$work/miniforge.sh" -b -u -p "$conda_path" >/dev/null ||
-        fail "Miniforge could not be installed in $conda_path; read its messages above"
+        fail "Miniforge could not be installed in $conda_path; its messages are above"
 }
 
 fetch_miniforge() {
-    download "$miniforge_url" "$1"
+    local url=$miniforge_url/$miniforge_file
+    say "download ${url##*/} (90 MB)"
+    fetch "$url" "$1" "download it elsewhere and run as UID $uid: bash ${url##*/} -b -u -p $(printf %q "$conda_path")"
     sha256sum --check --status <<<"$miniforge_sha256  $1" ||
-        fail "$miniforge_url does not have the checksum $miniforge_sha256; somebody may be in between: do not go on before you know who"
+        fail "$url does not have the checksum $miniforge_sha256; the connection may be intercepted: find out by whom before you go on"
 }
 
 # Needs the repositories, so a host that this script has set up.
 download_all() {
-    local folder=$1/packages-$ID-$VERSION_ID
+    local folder=$1/packages-$system
     mkdir -p "$folder"
+    say "download Docker's and NVIDIA's packages to $folder"
     (cd "$folder" && apt-get --quiet=2 download "${docker_packages[@]}" "${nvidia_packages[@]}") ||
-        fail "apt does not know Docker's and NVIDIA's packages; run before: sudo host/setup.sh"
-    fetch_miniforge "$1/${miniforge_url##*/}"
+        fail "apt does not know Docker's and NVIDIA's packages; run first: sudo host/setup.sh"
+    fetch_miniforge "$1/${miniforge_file##*/}"
 }
 
-tell_left() {
-    local sentence
-    for sentence in "${left[@]}"; do
-        if [[ $sentence ]]; then say "left to you: $sentence"; fi
-    done
+print_manual_steps() {
+    local step
+    for step in "${manual_steps[@]}"; do say "manual step: $step"; done
 }
 
 finish() {
-    tell_left
-    if [[ -v left[0] ]]; then exit 1; fi
-    say "nothing is left to do; host/doctor.sh tells more"
+    print_manual_steps
+    if [[ -v manual_steps[0] ]] || { $check && ((changes > 0)); }; then exit 1; fi
+    say "nothing remains to be done; check the host with: host/doctor.sh"
 }
 
 main "$@"

@@ -1,0 +1,15 @@
+# What host/setup.sh reads: the answers and the catalogue as data, no commands.
+# shellcheck shell=bash disable=SC2034
+user=ai
+uid=1000
+gid=1000
+host_home=/home/ai
+conda_path=/home/ai/miniconda3
+project_path=/home/ai/tensorflow_volume
+docker_url=https://mirrors.aliyun.com/docker-ce
+
+# Each container, and the oldest NVIDIA driver that it runs on.
+drivers='
+tf1.15.5 410.48
+tf2.17.0 525.60.13
+'
