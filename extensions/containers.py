@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from packaging.version import Version
@@ -18,6 +18,7 @@ from .catalogue import Release
 from .questions.general import HOST, KIND
 from .questions.images import DIGESTS, REGISTRY
 from .questions.network import NO_PROXY, PROXY
+from .questions.people import PEOPLE, Person
 from .questions.ports import BIND_ADDRESS, PORTS
 from .questions.tensorflow import SHARING, TF_VERSIONS
 
@@ -46,11 +47,18 @@ class Container(sharing.Group):
     """Host port of its ssh."""
     published: str
     """Its port as Compose publishes it, address included."""
+    person: Person | None = None
+    """Whose it is; None: of the shared account."""
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of its Dockerfile, such as ``tf1.15.5`` or ``cuda11.2``."""
+        return service_name(self.entry)
 
     @property
     def name(self) -> str:
-        """Name of the service and of its folder, such as ``tf1.15.5`` or ``cuda11.2``."""
-        return service_name(self.entry)
+        """Name of the service, such as ``tf1.15.5`` or ``alice-tf1.15.5``."""
+        return f"{self.person.name}-{self.folder}" if self.person else self.folder
 
     @property
     def hold(self) -> list[str]:
@@ -68,10 +76,11 @@ class Container(sharing.Group):
 
         Sessions of a release that is there as an environment begin in it.
         """
+        whose = f"{self.person.name}-" if self.person else ""
         own = [Alias(self.name, None)] if self.shared else []
         releases = [
             Alias(
-                service_name(release.version),
+                f"{whose}{service_name(release.version)}",
                 release.environment if release in self.environments else None,
             )
             for release in self.releases
@@ -141,7 +150,7 @@ def environments(answers: Answers) -> list[Release]:
 
 
 def ssh_aliases(answers: Answers) -> list[str]:
-    """Return every ssh alias of the host, such as ``gpu01-tf2.17.0``."""
+    """Return the ssh aliases of the shared account, such as ``gpu01-tf2.17.0``."""
     aliases = [alias for container in plan(answers) for alias in container.aliases]
     return [f"{answers[HOST]}-{alias.name}" for alias in aliases]
 
@@ -185,6 +194,22 @@ def plan(answers: Answers) -> list[Container]:
         answers[BIND_ADDRESS],
         tuple(answers[PORTS].items()),
     )
+
+
+def services(answers: Answers) -> list[Container]:
+    """Return every container of a host: those of `plan`, and then those of each person."""
+    made = plan(answers)
+    ledger, address = answers[PORTS], answers[BIND_ADDRESS]
+    return made + [
+        replace(
+            container,
+            person=person,
+            port=(port := ledger[f"{person.name}/{container.entry}"]),
+            published=_published(address, port),
+        )
+        for person in answers[PEOPLE]
+        for container in made
+    ]
 
 
 # Copier asks for the plan with every path and file that it renders.

@@ -15,7 +15,7 @@ from jinja2.runtime import Context
 from . import catalogue, cluster, containers, holds, machine, mirrors, questions, quoting, sharing
 from .answers import Answers
 from .questions.general import KIND
-from .questions.people import namespace_of
+from .questions.people import PEOPLE, namespace_of
 from .questions.tensorflow import SHARING, TF_VERSIONS
 
 R = TypeVar("R")
@@ -123,9 +123,11 @@ GLOBALS: dict[str, Any] = {
     "namespace_of": namespace_of,
     "object_name": cluster.object_name,
     "only_on_the_host": of_answers(containers.only_on_the_host),
+    "people": of_answers(lambda answers: answers[PEOPLE]),
     "plan": of_answers(containers.plan),
     "proxies": of_answers(containers.proxies),
     "registry_url": mirrors.registry_url,
+    "services": of_answers(containers.services),
     "ssh_aliases": of_answers(containers.ssh_aliases),
     "too_old_for_editors": of_answers(containers.too_old_for_editors),
     "volumes": of_answers(cluster.volumes),

@@ -59,6 +59,15 @@ def home() -> str:
     return _person()[2]
 
 
+def ids_of(name: str) -> str:
+    """Return UID and GID of an account as a person answers them, those of an example without."""
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return "uid: 1001"
+    return f"uid: {entry.pw_uid}, gid: {entry.pw_gid}, home: {entry.pw_dir}"
+
+
 def conda_path(host_home: str) -> str:
     """Return the conda found in the home directory, else where Miniconda would go."""
     for name in ("miniconda3", "miniforge3", "mambaforge", "anaconda3"):

@@ -2,7 +2,8 @@
 
 TensorFlow M.m has port ``M mm 22`` (1.15 is 11522, 2.9 is 20922), the shared
 container of CUDA MM.m has ``3 MM m 2`` (11.2 is 31122); a second release of the
-same minor takes the next free number. The ledger that records them only grows, so
+same minor takes the next free number. The first person with containers of their own
+adds 1, the second 2 (alice's 1.15 is 11523). The ledger that records them only grows, so
 a container keeps its port however often it is removed and added again. All default
 ports stay below 32768, where Linux' ephemeral range begins
 (``net.ipv4.ip_local_port_range``).
@@ -32,8 +33,9 @@ def read_ledger(answer: Any) -> dict[str, int]:
     }
 
 
-NAME = re.compile(r"(cuda)?([0-9]+)\.([0-9]+)([.-][0-9a-z.-]+)?")
-"""An entry of the ledger: a TensorFlow version, or the CUDA of a shared container."""
+NAME = re.compile(r"(?:([a-z_][a-z0-9_-]*)/)?(cuda)?([0-9]+)\.([0-9]+)([.-][0-9a-z.-]+)?")
+"""An entry of the ledger: a TensorFlow version, or the CUDA of a shared container, and before
+it the person who has a container of it, such as ``alice/2.17.0``."""
 
 
 def default_port(name: str, offset: int = 0) -> int:
@@ -43,10 +45,19 @@ def default_port(name: str, offset: int = 0) -> int:
         name: An entry of the ledger, as `NAME` has it.
         offset: Added to the port.
     """
-    cuda, major, minor, _ = NAME.fullmatch(name).groups()  # type: ignore[union-attr]
+    _, cuda, major, minor, _ = NAME.fullmatch(name).groups()  # type: ignore[union-attr]
     if cuda:
         return 30000 + int(major) * 100 + int(minor) * 10 + 2 + offset
     return int(major) * 10000 + int(minor) * 100 + 22 + offset
+
+
+def _number(name: str, entries: Iterable[str]) -> int:
+    """Return which person an entry is of, counted in the order of the ledger; 0 is nobody."""
+    person, slash, _ = name.partition("/")
+    if not slash:
+        return 0
+    people = dict.fromkeys(entry.partition("/")[0] for entry in entries if "/" in entry)
+    return list(people).index(person) + 1
 
 
 def allot(names: Iterable[str], ledger: Mapping[str, int], offset: int = 0) -> dict[str, int]:
@@ -60,7 +71,7 @@ def allot(names: Iterable[str], ledger: Mapping[str, int], offset: int = 0) -> d
     allotted = dict(ledger)
     for name in names:
         if name not in allotted:
-            port = default_port(name, offset)
+            port = default_port(name, offset + _number(name, [*allotted, name]))
             while port in allotted.values():
                 port += 1
             allotted[name] = port

@@ -39,6 +39,13 @@ def test_a_second_release_of_a_minor_takes_the_next_free_number() -> None:
     }
 
 
+def test_people_are_counted_in_the_order_of_the_ledger() -> None:
+    ledger = ports.allot(["2.17.0", "alice/2.17.0", "bob/2.17.0"], {})
+    assert ledger == {"2.17.0": 21722, "alice/2.17.0": 21723, "bob/2.17.0": 21724}
+    grown = ports.allot(["1.15.5", "bob/1.15.5", "carol/1.15.5"], ledger, offset=10)
+    assert grown == {**ledger, "1.15.5": 11532, "bob/1.15.5": 11534, "carol/1.15.5": 11535}
+
+
 def test_an_offset_moves_only_ports_not_given_yet() -> None:
     assert ports.allot(["1.15.5", "2.17.0"], {"1.15.5": 11522}, offset=10) == {
         "1.15.5": 11522,

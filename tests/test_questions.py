@@ -20,6 +20,8 @@ OTHERS: dict[str, Any] = {
     "gpus": [],
     "host_home": "/home/ai",
     "conda_path": "/home/ai/miniconda3",
+    "uid": 1000,
+    "project_path": "/home/ai/tensorflow_volume",
 }
 
 NO_HOST = (
@@ -54,6 +56,10 @@ NO_REGISTRY = (
 )
 NO_ADDRESS = (
     "is not an IP address; use 0.0.0.0 for all, 127.0.0.1 for this host alone, or one of its own"
+)
+NO_PEOPLE = (
+    "is not a map of people; write it as {alice: {uid: 1001}, bob: {uid: 1002, home: /data/bob}}, "
+    "or {} for none"
 )
 NO_SERVER = (
     "is not the name or address of a server; write it as laptops reach it, such as "
@@ -259,6 +265,34 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("sudo", "maybe", "'maybe' is not a boolean; answer true or false"),
     ("port_offset", -1, "'-1' is not an offset; use a number from 0 to 999, such as 10"),
     ("port_offset", 1000, "'1000' is not an offset; use a number from 0 to 999, such as 10"),
+    ("people", "alice", f"'alice' {NO_PEOPLE}"),
+    ("people", {"alice": 1001}, "'alice': '1001' is not a map; write it as {uid: 1001}"),
+    (
+        "people",
+        {"alice": {"id": 1}},
+        "'alice': 'id' is not a part of a person; use uid, gid, home or project",
+    ),
+    ("people", {"alice": {"uid": 0}}, f"'alice': '0' {ROOTS.replace('id -u', 'id -u alice')}"),
+    ("people", {"alice": {"uid": 5, "home": "al"}}, f"'alice': 'al' {NO_PATH}"),
+    (
+        "people",
+        {"root": {"uid": 5}},
+        "'root': 'root' is a system account of the images; use another name, such as ai",
+    ),
+    ("people", {"al": {"uid": 1000}}, "ai and al both have '1000'; give each their own"),
+    ("people", {"a": {"uid": 5}, "b": {"uid": 5}}, "a and b both have '5'; give each their own"),
+    (
+        "people",
+        {"a": {"uid": 5}, "b": {"uid": 6, "project": "/home/a/tensorflow_volume/b"}},
+        "'/home/a/tensorflow_volume/b' of b and '/home/a/tensorflow_volume' of a are in each "
+        "other; give each a directory of their own",
+    ),
+    (
+        "people",
+        {"a": {"uid": 5, "project": "/home/a"}},
+        "'a': '/home/a' would make home /home/a writable under /AI; give a directory of its own, "
+        "such as /home/a/tensorflow_volume",
+    ),
     ("address", "[fd00::1]", f"'[fd00::1]' {NO_SERVER}"),
     ("address", "https://gpu01", f"'https://gpu01' {NO_SERVER}"),
     ("bind_address", "gpu01", f"'gpu01' {NO_ADDRESS}"),
@@ -370,6 +404,8 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("ssh", "no"),
     ("user", "_lab-1"),
     ("bind_address", "::1"),
+    ("people", {}),
+    ("people", "{alice: {uid: 1001}, bob: {uid: 1002, gid: 1001, project: /data/bob}}"),
     ("address", "fd00::17"),
     ("address", "gpu01.example.com"),
     ("gpu_devices", "0,3"),

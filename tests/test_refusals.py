@@ -48,6 +48,7 @@ BAD: dict[str, tuple[Any, str]] = {
     ),
     "user": ("root", "'root' is a system account"),
     "sudo": ("maybe", "'maybe' is not a boolean"),
+    "people": ({"alice": {}}, "'alice': there is no uid; write {uid: 1001}"),
     "address": ("gpu 01", "'gpu 01' is not the name or address of a server"),
     "port_offset": (-1, "'-1' is not an offset"),
     "bind_address": ("gpu01", "'gpu01' is not an IP address"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Mapping
 
 from .. import machine
 from ..answers import Answers, Kind, Question, RefusedError
@@ -91,7 +92,12 @@ CONDA_PATH = Question(
 )
 
 
-def _read_project_path(answer: object) -> str:
+def read_project_path(answer: object) -> str:
+    """Return the directory that a container has as its home.
+
+    Raises:
+        RefusedError: it is no path, or one of the system.
+    """
     path = read_path(answer)
     if is_system(path, but=HOME):
         raise RefusedError(
@@ -101,13 +107,22 @@ def _read_project_path(answer: object) -> str:
     return path
 
 
-def _check_project_path(path: str, answers: Answers) -> None:
-    for question in (HOST_HOME, CONDA_PATH):
-        other = answers[question]
+def check_project_path(path: str, others: Mapping[str, str]) -> None:
+    """Refuse a project directory that would make another directory writable.
+
+    Args:
+        path: The directory.
+        others: What the other directories are called, and their paths; the home comes first.
+
+    Raises:
+        RefusedError: it is one of them, or lies above it.
+    """
+    home, *_ = others.values()
+    for name, other in others.items():
         if other and covers(path, other):
-            example = posixpath.join(answers[HOST_HOME] or "/data", "tensorflow_volume")
+            example = posixpath.join(home or "/data", "tensorflow_volume")
             raise RefusedError(
-                f"{shown(path)} would make {question.name} {other} writable under {HOME}; "
+                f"{shown(path)} would make {name} {other} writable under {HOME}; "
                 f"give a directory of its own, such as {example}"
             )
 
@@ -115,9 +130,11 @@ def _check_project_path(path: str, answers: Answers) -> None:
 PROJECT_PATH = Question(
     "project_path",
     CONTAINERS,
-    _read_project_path,
+    read_project_path,
     unanswered="",
-    check=_check_project_path,
+    check=lambda path, answers: check_project_path(
+        path, {question.name: answers[question] for question in (HOST_HOME, CONDA_PATH)}
+    ),
     default=lambda answers: f"{answers[HOST_HOME]}/tensorflow_volume",
 )
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 
 from .. import machine
 from ..answers import Answers, Kind, Question, RefusedError
-from ..reading import boolean, listed, number, shown, text
+from ..reading import boolean, listed, number, parsed, shown, text
 from .general import CONTAINERS, KIND
+from .paths import (
+    CONDA_PATH,
+    HOST_HOME,
+    PROJECT_PATH,
+    check_project_path,
+    covers,
+    read_mounted_path,
+    read_project_path,
+)
 
 MAX_ID = 2**32 - 2
 """Highest UID and GID: the one above means "unchanged" to chown(2)."""
@@ -116,3 +129,102 @@ def _read_admin(answer: object) -> str:
 
 
 ADMIN = Question("admin", (Kind.FLEET,), _read_admin, unanswered="")
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with containers, IDs and directories of their own."""
+
+    name: str
+    """Their login name in the containers, and what their containers' names begin with."""
+    uid: int
+    gid: int
+    """By default the UID, as useradd makes it."""
+    home: str
+    """Their home directory, by default ``/home/<name>``; it has their ``.ssh/authorized_keys``."""
+    project: str
+    """Their project directory, by default ``tensorflow_volume`` in their home."""
+
+    @property
+    def namespace(self) -> str:
+        """Their namespace on a cluster."""
+        return namespace_of(self.name)
+
+
+def _read_person(name: str, parts: object) -> Person:
+    if not isinstance(parts, Mapping):
+        raise RefusedError(f"{shown(parts)} is not a map; write it as {{uid: 1001}}")
+    known = ("uid", "gid", "home", "project")
+    for part in parts:
+        if part not in known:
+            raise RefusedError(
+                f"{shown(part)} is not a part of a person; use {listed(known, 'or')}"
+            )
+    if "uid" not in parts:
+        raise RefusedError(f"there is no uid; write {{{machine.ids_of(name)}}}")
+    home = read_mounted_path(parts.get("home", f"/home/{name}"))
+    return Person(
+        _read_user(name),
+        _read_id("UID", f"id -u {name}", parts["uid"]),
+        _read_id("GID", f"id -g {name}", parts.get("gid", parts["uid"])),
+        home,
+        read_project_path(parts.get("project", posixpath.join(home, "tensorflow_volume"))),
+    )
+
+
+def _read_people(answer: object) -> tuple[Person, ...]:
+    """Return the people in the order in which they were answered."""
+    people = parsed(answer)
+    if not isinstance(people, Mapping):
+        raise RefusedError(
+            f"{shown(answer)} is not a map of people; write it as "
+            "{alice: {uid: 1001}, bob: {uid: 1002, home: /data/bob}}, or {} for none"
+        )
+    read = []
+    for name, parts in people.items():
+        try:
+            read.append(_read_person(str(name), parts))
+        except RefusedError as refused:
+            raise RefusedError(f"{shown(name)}: {refused}") from None
+    return tuple(read)
+
+
+def _check_people(people: tuple[Person, ...], answers: Answers) -> None:
+    """Refuse people who could not exist beside each other."""
+    for one, other in combinations((shared_account(answers), *people), 2):
+        for mine, theirs in ((one.uid, other.uid), (one.namespace, other.namespace)):
+            if mine == theirs:
+                raise RefusedError(
+                    f"{one.name} and {other.name} both have {shown(mine)}; give each their own"
+                )
+        if covers(one.project, other.project) or covers(other.project, one.project):
+            raise RefusedError(
+                f"{shown(other.project)} of {other.name} and {shown(one.project)} of {one.name} "
+                "are in each other; give each a directory of their own"
+            )
+    for person in people:
+        try:
+            _check_user(person.name, answers)
+            _check_id(f"id -u {person.name}", person.uid, answers)
+            _check_id(f"id -g {person.name}", person.gid, answers)
+            homes = {"home": person.home, CONDA_PATH.name: answers[CONDA_PATH]}
+            check_project_path(person.project, homes)
+        except RefusedError as refused:
+            raise RefusedError(f"{shown(person.name)}: {refused}") from None
+
+
+PEOPLE = Question[tuple[Person, ...]](
+    "people", CONTAINERS, _read_people, unanswered=(), check=_check_people
+)
+
+
+def shared_account(answers: Answers) -> Person:
+    """Return the account that all share who have none of their own."""
+    return Person(
+        answers[USER], answers[UID], answers[GID], answers[HOST_HOME], answers[PROJECT_PATH]
+    )
+
+
+def everybody(answers: Answers) -> list[Person]:
+    """Return all who have containers: the shared account, and then the people."""
+    return [shared_account(answers), *answers[PEOPLE]]

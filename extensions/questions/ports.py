@@ -8,7 +8,8 @@ from .. import ports, sharing
 from ..addresses import is_ip
 from ..answers import Answers, Kind, Question, RefusedError
 from ..reading import number, parsed, shown, text
-from .general import CONTAINERS
+from .general import CONTAINERS, KIND
+from .people import PEOPLE
 from .tensorflow import SHARING, TF_VERSIONS
 
 
@@ -43,8 +44,10 @@ def _map(ledger: Mapping[str, int]) -> str:
 
 
 def _needed(answers: Answers) -> list[str]:
-    """Return the entries that the ledger must have, oldest release first."""
-    return [group.entry for group in sharing.groups(answers[TF_VERSIONS], answers[SHARING])]
+    """Return the entries that the ledger must have: the oldest release first, then by person."""
+    entries = [group.entry for group in sharing.groups(answers[TF_VERSIONS], answers[SHARING])]
+    people = answers[PEOPLE] if answers[KIND] == Kind.HOST else ()
+    return entries + [f"{person.name}/{entry}" for person in people for entry in entries]
 
 
 def allotted(answers: Answers) -> dict[str, int]:
