@@ -15,7 +15,10 @@ from typing import Any
 
 import yaml
 
-GENERATIONS = ("pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwell")
+from .drivers import Drivers
+from .gpus import COMPUTE_CAPABILITIES, Code, classify
+
+GENERATIONS = tuple(COMPUTE_CAPABILITIES)
 """NVIDIA GPU generations, oldest first."""
 
 UBUNTU = {"bionic": "18.04", "focal": "20.04", "jammy": "22.04", "noble": "24.04"}
@@ -38,10 +41,8 @@ class Toolkit:
     """Ubuntu codename."""
     image: str
     """Newest sound official image of this toolkit."""
-    driver: str
-    """Oldest NVIDIA driver that suffices, by minor-version compatibility."""
-    driver_toolkit: str
-    """Driver that NVIDIA's table names for the toolkit itself."""
+    drivers: Drivers
+    """NVIDIA drivers on which its images start."""
     libraries: tuple[str, ...]
     """Shared libraries that its TensorFlow opens to use a GPU."""
     packages: Mapping[str, str | None]
@@ -50,6 +51,11 @@ class Toolkit:
     """Size of one image of this toolkit, about, in 10^9 bytes as `docker images` counts."""
     environment_gigabytes: float
     """Size of the conda environment of one release of this toolkit, about; 0 where it has none."""
+
+    @property
+    def driver(self) -> str:
+        """Oldest NVIDIA driver that suffices on every GPU."""
+        return self.drivers.oldest
 
     @property
     def size_gb(self) -> int:
@@ -168,8 +174,11 @@ def toolkits() -> dict[str, Toolkit]:
             cudnn=facts["cudnn"],
             codename=facts["ubuntu"],
             image=facts["image"],
-            driver=facts["driver"]["minimum"],
-            driver_toolkit=facts["driver"]["toolkit"],
+            drivers=Drivers(
+                facts["driver"]["toolkit"],
+                tuple(facts["driver"]["branches"]),
+                tuple(facts["driver"]["data_center"]),
+            ),
             libraries=tuple(load()["libraries"][facts["libraries"]]["opens"]),
             packages=facts["packages"],
             gigabytes=facts["gigabytes"]["image"],
@@ -199,15 +208,18 @@ def _constraints(facts: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(load()["constraints"][name]["requirement"] for name in needs)
 
 
+def _gpus(facts: Mapping[str, Any]) -> Gpus:
+    if "native" not in facts:
+        runs, slow, unverified = facts["runs"], facts["slow"], facts["unverified"]
+        return Gpus(tuple(runs), tuple(slow), tuple(unverified), facts["why"])
+    code = Code(tuple(facts["native"]), tuple(facts["ptx"]))
+    return Gpus(*classify(code, facts["fails"], facts["unverified"]), facts["why"])
+
+
 @cache
 def releases() -> dict[str, Release]:
     """Return the releases by version, oldest first."""
-    gpus = {
-        name: Gpus(
-            tuple(facts["runs"]), tuple(facts["slow"]), tuple(facts["unverified"]), facts["why"]
-        )
-        for name, facts in load()["gpus"].items()
-    }
+    gpus = {name: _gpus(facts) for name, facts in load()["gpus"].items()}
     return {
         version: Release(
             version=version,

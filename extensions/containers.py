@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from packaging.version import Version
 
-from . import catalogue, holds, sharing
+from . import catalogue, drivers, holds, sharing
 from .answers import Answers
 from .catalogue import Release
 from .questions.general import HOST, KIND
@@ -20,7 +20,7 @@ from .questions.images import DIGESTS, REGISTRY
 from .questions.network import NO_PROXY, PROXY
 from .questions.people import PEOPLE, Person
 from .questions.ports import BIND_ADDRESS, PORTS
-from .questions.tensorflow import SHARING, TF_VERSIONS
+from .questions.tensorflow import DRIVER, SHARING, TF_VERSIONS
 
 EDITOR_GLIBC = Version("2.28")
 """Oldest glibc for the server of Visual Studio Code:
@@ -159,6 +159,17 @@ def only_on_the_host(answers: Answers) -> bool:
     """Return whether the ssh ports are open to those alone who are on the host already."""
     asked = BIND_ADDRESS.asked(answers[KIND])
     return asked and ipaddress.ip_address(answers[BIND_ADDRESS]).is_loopback
+
+
+def only_on_data_center_gpus(answers: Answers) -> list[Container]:
+    """Return the containers that start on the host's driver only where its GPUs are such."""
+    driver = answers[DRIVER]
+    return [
+        container
+        for container in plan(answers)
+        if driver
+        and drivers.judge(driver, container.toolkit.drivers) is drivers.Verdict.DATA_CENTER
+    ]
 
 
 def editor_paths(answers: Answers) -> dict[str, str]:

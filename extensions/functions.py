@@ -122,6 +122,7 @@ GLOBALS: dict[str, Any] = {
     "mirror_urls": mirrors.urls,
     "namespace_of": namespace_of,
     "object_name": cluster.object_name,
+    "only_on_data_center_gpus": of_answers(containers.only_on_data_center_gpus),
     "only_on_the_host": of_answers(containers.only_on_the_host),
     "people": of_answers(lambda answers: answers[PEOPLE]),
     "plan": of_answers(containers.plan),

@@ -24,10 +24,15 @@ _GENERATION = {
 }
 
 
+def generation(capability: str) -> str | None:
+    """Return the GPU generation of a compute capability, None for one that is unknown."""
+    return _GENERATION.get(capability) or _GENERATION.get(capability.split(".")[0])
+
+
 def generations() -> dict[str, str]:
     """Return compute capability to GPU generation as patterns of a shell, special ones first."""
     special_first = sorted(_GENERATION.items(), key=lambda item: "." not in item[0])
-    return {c if "." in c else f"{c}.*": generation for c, generation in special_first}
+    return {c if "." in c else f"{c}.*": name for c, name in special_first}
 
 
 def _person() -> tuple[int, int, str]:
@@ -97,5 +102,5 @@ def driver() -> str:
 def gpus() -> list[str]:
     """Return the GPU generations of this machine, oldest first, empty where unknown."""
     capabilities = _query_gpus("compute_cap")
-    found = {_GENERATION.get(c) or _GENERATION.get(c.split(".")[0]) for c in capabilities}
-    return [generation for generation in GENERATIONS if generation in found]
+    found = {generation(capability) for capability in capabilities}
+    return [name for name in GENERATIONS if name in found]

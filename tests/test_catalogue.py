@@ -11,11 +11,13 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from extensions import catalogue, holds
+from extensions.drivers import branch
 
 TEXT = {"type": "string", "minLength": 1}
 TEXTS = {"type": "array", "items": TEXT}
 SOURCES = {**TEXTS, "minItems": 1}
 LINK = {"type": "string", "pattern": "^https://"}
+CAPABILITIES = {"type": "array", "items": {"type": "string", "pattern": r"^[0-9]+\.[0-9]$"}}
 GENERATIONS = {"type": "array", "items": {"enum": list(catalogue.GENERATIONS)}}
 DRIVER = {"type": "string", "pattern": r"^[0-9]{3}(\.[0-9]+)*$"}
 SONAME = {"type": "string", "pattern": r"^lib[A-Za-z]+\.so\.[0-9.]+$"}
@@ -38,16 +40,31 @@ def mapping(values: dict[str, Any]) -> dict[str, Any]:
 SCHEMA = record(
     {
         "gpus": mapping(
-            record(
-                {
-                    "runs": GENERATIONS,
-                    "slow": GENERATIONS,
-                    "unverified": GENERATIONS,
-                    "why": TEXT,
-                    "sources": SOURCES,
-                },
-                {"doubts": TEXT},
-            )
+            {
+                "oneOf": [
+                    record(
+                        {
+                            "native": CAPABILITIES,
+                            "ptx": CAPABILITIES,
+                            "fails": GENERATIONS,
+                            "unverified": GENERATIONS,
+                            "why": TEXT,
+                            "sources": SOURCES,
+                        },
+                        {"doubts": TEXT},
+                    ),
+                    record(
+                        {
+                            "runs": GENERATIONS,
+                            "slow": GENERATIONS,
+                            "unverified": GENERATIONS,
+                            "why": TEXT,
+                            "sources": SOURCES,
+                        },
+                        {"doubts": TEXT},
+                    ),
+                ]
+            }
         ),
         "libraries": mapping(
             record(
@@ -66,7 +83,14 @@ SCHEMA = record(
                     "cudnn": {"type": ["string", "null"]},
                     "ubuntu": {"enum": list(catalogue.UBUNTU)},
                     "image": IMAGE,
-                    "driver": record({"minimum": DRIVER, "toolkit": DRIVER, "sources": SOURCES}),
+                    "driver": record(
+                        {
+                            "toolkit": DRIVER,
+                            "branches": {"type": "array", "items": DRIVER},
+                            "data_center": {"type": "array", "items": DRIVER},
+                            "sources": SOURCES,
+                        }
+                    ),
                     "libraries": TEXT,
                     "gigabytes": record(
                         {
@@ -146,8 +170,15 @@ def test_a_newer_cuda_never_needs_an_older_driver() -> None:
     for older, newer in itertools.pairwise(ours):
         assert Version(older.cuda) <= Version(newer.cuda)
         assert Version(older.driver) <= Version(newer.driver)
-    for toolkit in TOOLKITS.values():
-        assert Version(toolkit.driver) <= Version(toolkit.driver_toolkit)
+
+
+@pytest.mark.parametrize("toolkit", TOOLKITS.values(), ids=lambda t: t.name)
+def test_the_branches_of_a_toolkit_rise_to_its_own_driver(toolkit: catalogue.Toolkit) -> None:
+    accepted = toolkit.drivers
+    for older in (accepted.branches, accepted.data_center):
+        ascending = [*map(Version, older), Version(accepted.toolkit)]
+        assert ascending == sorted(set(ascending))
+    assert not {*map(branch, accepted.branches)} & {*map(branch, accepted.data_center)}
 
 
 def test_a_line_has_one_cuda_and_one_cudnn_major() -> None:
@@ -297,7 +328,15 @@ def test_a_label_says_within_80_columns_that_a_release_is_only_an_environment() 
 
 def test_what_nobody_could_verify_carries_a_question_mark() -> None:
     assert "Python 3.8?" in RELEASES["2.6.1"].label
-    assert "ada slow, hopper?" in RELEASES["2.11.0"].label
+    assert "pascal to ampere, ada?, hopper?" in RELEASES["2.11.0"].label
+
+
+def test_a_wheel_that_brings_a_cudnn_of_any_9_is_kept_from_one_without_pascal_and_volta() -> None:
+    # its range reaches past 9.10, the last with kernels below compute capability 7.5
+    for version in ("2.20.0", "2.21.0"):
+        assert {"pascal", "volta"} <= set(RELEASES[version].gpus.runs)
+        assert "nvidia-cudnn-cu12<9.11" in RELEASES[version].constraints
+    assert "nvidia-cudnn-cu12<9.11" not in RELEASES["2.19.1"].constraints  # pins 9.3.0.75
 
 
 def test_every_package_pinned_belongs_to_cuda() -> None:

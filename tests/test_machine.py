@@ -99,9 +99,10 @@ def test_without_one_conda_goes_to_miniconda3() -> None:
     [
         ([], "", ["1.15.5", "2.17.0"]),
         (["turing"], "550.54.15", ["1.15.5", "2.17.0"]),
-        (["turing"], "460.32.03", ["1.15.5", "2.14.0"]),
+        (["turing"], "460.32.03", ["1.15.5", "2.11.1"]),
+        (["turing"], "470.82.01", ["1.15.5", "2.14.0"]),
         (["ada"], "", ["1.15.5-nv22.12", "2.17.0"]),
-        (["blackwell"], "570.86", ["2.17.0-nv25.02"]),
+        (["blackwell"], "570.86", ["2.15.0.post1"]),
     ],
 )
 def test_the_default_versions_are_the_newest_that_the_host_can_run(

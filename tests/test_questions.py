@@ -119,8 +119,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("driver", 550.54, "'550.54' was read as a number; quote it, as in '550.54.15'"),
     (
         "driver",
-        "470.57.02",
-        "'470.57.02' is too old for TensorFlow 2.17.0, which needs 525.60.13 or newer; "
+        "450.80.02",
+        "'450.80.02' does not suffice for TensorFlow 2.17.0, which needs 525.60.13 or newer; "
         "upgrade the driver, or leave that version out",
     ),
     ("gpus", "ampere", "'ampere' is not a list; write it as [ampere, ada], or [] for not checked"),
@@ -439,24 +439,33 @@ def test_accepted(question: str, answer: Any) -> None:
 
 
 def test_a_version_that_the_driver_of_the_host_cannot_run() -> None:
-    answers = {"tf_versions": ["1.15.5", "2.17.0"], "driver": "470.57.02", "gpus": []}
+    answers = {"tf_versions": ["1.15.5", "2.17.0"], "driver": "450.80.02", "gpus": []}
     assert error("tf_versions", answers, {}) == (
         "'2.17.0' needs NVIDIA driver 525.60.13 or newer, and the host has "
-        "470.57.02; upgrade it and answer driver again, or leave that version out"
+        "450.80.02; upgrade it and answer driver again, or leave that version out"
     )
+
+
+def test_a_driver_between_two_branches_is_refused_and_one_for_data_centres_accepted() -> None:
+    answers = {"tf_versions": ["2.17.0"], "driver": "530.30.02", "gpus": []}
+    assert error("driver", answers, {}) == (
+        "'530.30.02' does not suffice for TensorFlow 2.17.0, which needs one of branch 525 or 535, "
+        "or 545.23.06 or newer; upgrade the driver, or leave that version out"
+    )
+    assert error("driver", {**answers, "driver": "470.57.02"}, {}) == ""
 
 
 def test_a_version_that_the_gpus_of_the_host_cannot_run() -> None:
     answers = {"tf_versions": ["2.17.0"], "driver": "", "gpus": ["blackwell"]}
     assert error("tf_versions", answers, {}) == (
-        "'2.17.0' does not run on blackwell (official wheels have no code for "
-        "Blackwell); choose 2.17.0-nv25.02 or another that does"
+        "'2.17.0' does not run on blackwell (official wheels from 2.16 on are "
+        "reported to fail on Blackwell); choose 2.15.1 or another that does"
     )
 
 
 def test_a_way_out_that_the_driver_rules_out_is_not_advised() -> None:
     answers = {"tf_versions": ["1.15.5"], "driver": "450.80.02", "gpus": ["ampere"]}
-    assert "choose 2.14.1 or another that does" in error("tf_versions", answers, {})
+    assert "choose 2.11.1 or another that does" in error("tf_versions", answers, {})
 
 
 def test_what_the_host_has_not_answered_is_not_held_against_a_version(

@@ -416,7 +416,7 @@ def test_a_version_that_leaves_the_catalogue_is_named_and_nothing_changes(
 @pytest.mark.parametrize(
     ("answers", "sentence"),
     [
-        ({"driver": "470.57.02"}, "tf_versions: '2.17.0' needs NVIDIA driver 525.60.13 or newer"),
+        ({"driver": "450.80.02"}, "tf_versions: '2.17.0' needs NVIDIA driver 525.60.13 or newer"),
         ({"gpus": ["hopper"]}, "tf_versions: '1.15.5' does not run on hopper"),
     ],
 )

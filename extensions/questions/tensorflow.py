@@ -7,9 +7,7 @@ import re
 from collections.abc import Iterable
 from functools import partial
 
-from packaging.version import Version
-
-from .. import catalogue, machine, sharing
+from .. import catalogue, drivers, machine, sharing
 from ..answers import Answers, Kind, Question, RefusedError
 from ..reading import listed, one_of, parsed, quoted_text, shown, text, texts
 from .general import CONTAINERS, KIND
@@ -25,19 +23,25 @@ def _read_driver(answer: object) -> str:
     return driver
 
 
-def _too_old(driver: str, versions: Iterable[str]) -> tuple[str, str] | None:
-    """Return the first version that needs a newer driver, and the driver it needs."""
+def _no_start(driver: str, versions: Iterable[str]) -> tuple[str, str] | None:
+    """Return the first version that does not start on a driver, and which driver it needs."""
     for version in versions:
-        needed = catalogue.releases()[version].toolkit.driver
-        if driver and Version(driver) < Version(needed):
-            return version, needed
+        accepted = catalogue.releases()[version].toolkit.drivers
+        if driver and drivers.judge(driver, accepted) in drivers.REFUSED:
+            return version, drivers.needed(driver, accepted)
     return None
 
 
+def _starts_on_any_gpu(driver: str, release: catalogue.Release) -> bool:
+    """Return whether a release starts on a driver whatever the GPU is, since nobody said."""
+    accepted = release.toolkit.drivers
+    return not driver or drivers.judge(driver, accepted) is drivers.Verdict.STARTS
+
+
 def _check_driver(driver: str, answers: Answers) -> None:
-    if old := _too_old(driver, answers[TF_VERSIONS]):
+    if unmet := _no_start(driver, answers[TF_VERSIONS]):
         raise RefusedError(
-            f"{shown(driver)} is too old for TensorFlow {old[0]}, which needs {old[1]} or newer; "
+            f"{shown(driver)} does not suffice for TensorFlow {unmet[0]}, which needs {unmet[1]}; "
             "upgrade the driver, or leave that version out"
         )
 
@@ -72,17 +76,22 @@ def _cannot_run(
 ) -> tuple[str, str] | None:
     """Return the first version that runs on none of the generations, and why with a way out."""
 
+    releases, present = catalogue.releases(), set(gpus)
+
     def runs(version: str) -> bool:
-        return not set(gpus).isdisjoint(catalogue.releases()[version].gpus.possible)
+        return not present.isdisjoint(releases[version].gpus.possible)
+
+    def sure(version: str) -> bool:
+        return present.isdisjoint(releases[version].gpus.unverified)
 
     for version in versions:
         if not gpus or runs(version):
             continue
-        others = [v for v in catalogue.releases() if runs(v) and not _too_old(driver, [v])]
+        others = [v for v, r in releases.items() if runs(v) and _starts_on_any_gpu(driver, r)]
         same_major = [v for v in others if v.split(".")[0] == version.split(".")[0]]
-        best = (same_major or others)[-1:]
+        best = sorted(same_major or others, key=sure)[-1:]
         way_out = f"choose {best[0]} or another that does" if best else "no release offered does"
-        why = catalogue.releases()[version].gpus.why
+        why = releases[version].gpus.why
         return version, f"does not run on {listed(gpus)} ({why}); {way_out}"
     return None
 
@@ -137,9 +146,9 @@ def _check_tf_versions(chosen: tuple[str, ...], answers: Answers) -> None:
     if answers[KIND] != Kind.HOST:
         return
     driver = answers[DRIVER]
-    if old := _too_old(driver, chosen):
+    if unmet := _no_start(driver, chosen):
         raise RefusedError(
-            f"{shown(old[0])} needs NVIDIA driver {old[1]} or newer, and the host has {driver}; "
+            f"{shown(unmet[0])} needs NVIDIA driver {unmet[1]}, and the host has {driver}; "
             "upgrade it and answer driver again, or leave that version out"
         )
     if cannot := _cannot_run(answers[GPUS], chosen, driver):
@@ -154,7 +163,7 @@ def _default_tf_versions(answers: Answers) -> list[str]:
         gpus = answers[GPUS] if GPUS in answers else tuple(machine.gpus())
 
     def fits(release: catalogue.Release) -> bool:
-        return not (_too_old(driver, [release.version]) or _cannot_run(gpus, [release.version], ""))
+        return _starts_on_any_gpu(driver, release) and not _cannot_run(gpus, [release.version], "")
 
     fitting = catalogue.default_versions(fits, gpus)
     return fitting or catalogue.default_versions(lambda _: True, [])

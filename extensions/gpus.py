@@ -1,0 +1,94 @@
+"""Which GPU generations a TensorFlow runs on, from the GPU code in its wheel.
+
+Code for a compute capability (cubin) runs on that one and on newer ones of the same
+major: https://docs.nvidia.com/cuda/cuda-c-programming-guide/#binary-compatibility.
+Intermediate code (PTX) is compiled at the first start for anything newer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+COMPUTE_CAPABILITIES = {
+    "pascal": ("6.0", "6.1"),
+    "volta": ("7.0",),
+    "turing": ("7.5",),
+    "ampere": ("8.0", "8.6"),
+    "ada": ("8.9",),
+    "hopper": ("9.0",),
+    "blackwell": ("10.0", "10.3", "12.0", "12.1"),
+}
+"""GPU generation to the compute capabilities of its GPUs, without the modules of Jetson and
+DRIVE, oldest first: https://developer.nvidia.com/cuda-gpus and /cuda-legacy-gpus"""
+
+EXAMPLES = {
+    "pascal": "GTX 1080 Ti, P100",
+    "volta": "Titan V, V100",
+    "turing": "RTX 2080 Ti, T4",
+    "ampere": "RTX 3090, A100",
+    "ada": "RTX 4090, L40S",
+    "hopper": "H100, H200",
+    "blackwell": "RTX 5090, B200",
+}
+"""GPU generation to a card that people buy and one for data centres."""
+
+
+class Fit(Enum):
+    """How code runs on a GPU, best first."""
+
+    NATIVE = 0
+    COMPILES = 1
+    FAILS = 2
+
+
+@dataclass(frozen=True)
+class Code:
+    """The GPU code of a TensorFlow."""
+
+    native: tuple[str, ...]
+    """Compute capabilities that it has code for."""
+    ptx: tuple[str, ...]
+    """Compute capabilities that it has PTX for."""
+
+
+def _number(capability: str) -> tuple[int, int]:
+    major, minor = capability.split(".")
+    return int(major), int(minor)
+
+
+def fit(code: Code, capability: str) -> Fit:
+    """Return how code runs on the GPUs of a compute capability."""
+    major, minor = _number(capability)
+    for built in map(_number, code.native):
+        if built[0] == major and built[1] <= minor:
+            return Fit.NATIVE
+    if any(_number(built) <= (major, minor) for built in code.ptx):
+        return Fit.COMPILES
+    return Fit.FAILS
+
+
+def fits(code: Code, generation: str) -> Fit:
+    """Return how code runs on the GPUs of a generation: as on the one it suits least."""
+    capabilities = COMPUTE_CAPABILITIES[generation]
+    return max((fit(code, capability) for capability in capabilities), key=lambda f: f.value)
+
+
+def classify(
+    code: Code, fails: Iterable[str], unverified: Iterable[str]
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return the generations that code runs on, compiles for, and may run on.
+
+    Args:
+        code: The GPU code.
+        fails: Generations that it was reported to fail on, whatever its code says.
+        unverified: Generations for which its code speaks, and a doubt against.
+    """
+    excluded = {*fails, *unverified}
+    by_fit: dict[Fit, list[str]] = {fit: [] for fit in Fit}
+    for generation in COMPUTE_CAPABILITIES:
+        if generation not in excluded:
+            by_fit[fits(code, generation)].append(generation)
+    doubtful = (g for g in unverified if fits(code, g) is not Fit.FAILS)
+    return tuple(by_fit[Fit.NATIVE]), tuple(by_fit[Fit.COMPILES]), tuple(doubtful)
