@@ -15,7 +15,7 @@ from jinja2.runtime import Context
 from . import catalogue, cluster, containers, holds, machine, mirrors, questions, quoting, sharing
 from .answers import Answers
 from .questions.general import KIND
-from .questions.people import PEOPLE, namespace_of
+from .questions.people import everybody, namespace_of
 from .questions.tensorflow import SHARING, TF_VERSIONS
 
 R = TypeVar("R")
@@ -124,7 +124,7 @@ GLOBALS: dict[str, Any] = {
     "object_name": cluster.object_name,
     "only_on_data_center_gpus": of_answers(containers.only_on_data_center_gpus),
     "only_on_the_host": of_answers(containers.only_on_the_host),
-    "people": of_answers(lambda answers: answers[PEOPLE]),
+    "everybody": of_answers(everybody),
     "plan": of_answers(containers.plan),
     "proxies": of_answers(containers.proxies),
     "registry_url": mirrors.registry_url,
