@@ -47,10 +47,11 @@ def measure() -> list[Row]:
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
     ):
         article = Path(shutil.copytree(ARTICLE, folder, dirs_exist_ok=True))
-        for dockerfile in directory.glob("*/Dockerfile"):
+        for dockerfile in directory.glob("images/*/Dockerfile"):
             cache = f"id=bench-{directory.parent.name}"
-            dockerfile.write_text(re.sub(r"id=apt-\w+", cache, dockerfile.read_text()))
-        ours = steps(directory, lambda version: build_ours(directory, version))
+            text = re.sub(r"id=copier-tensorflow-host-apt-\w+", cache, dockerfile.read_text())
+            dockerfile.write_text(text)
+        ours = steps(directory / "images", lambda version: build_ours(directory, version))
         theirs = steps(article, lambda version: build_theirs(article, version))
         remove(article_image(SECOND))
     return [
@@ -64,12 +65,12 @@ def measure() -> list[Row]:
     ]
 
 
-def steps(folder: Path, build: Callable[[str], Build]) -> list[Build]:
+def steps(scripts: Path, build: Callable[[str], Build]) -> list[Build]:
     """Build what `STEPS` names."""
-    touch(folder / "init_env1.sh")
-    touch(folder / "init_env2.sh")
+    touch(scripts / "init_env1.sh")
+    touch(scripts / "init_env2.sh")
     first = build(FIRST)
-    touch(folder / "init_env2.sh")
+    touch(scripts / "init_env2.sh")
     return [first, build(FIRST), build(FIRST), build(SECOND)]
 
 

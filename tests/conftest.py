@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +15,8 @@ from hypothesis import settings
 from pytest_copier.plugin import CopierFixture, CopierProject
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from tests.support import ROOT, git
+from tests.releases import working_tree
+from tests.support import ROOT
 
 # Python keeps what it compiled, as on a user's machine.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -44,18 +44,7 @@ def copier_template(
     default_gitconfig: object,  # noqa: ARG001 (git needs an author)
 ) -> Path:
     """The repository with its tags, and the working tree, uncommitted changes too, as 99.0.0."""
-    clone = tmp_path_factory.mktemp("template") / "clone"
-    git(ROOT, "clone", "--quiet", str(ROOT), str(clone))
-    for path in git(clone, "ls-files", "-z").split("\0")[:-1]:
-        (clone / path).unlink()
-    for path in git(ROOT, "ls-files", "-z", "-co", "--exclude-standard").split("\0")[:-1]:
-        if (ROOT / path).is_file():
-            (clone / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / path, clone / path)
-    git(clone, "add", "--all")
-    git(clone, "commit", "--quiet", "--allow-empty", "--message", "Working tree")
-    git(clone, "tag", "99.0.0")
-    return clone
+    return working_tree(tmp_path_factory.mktemp("template") / "clone")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,27 @@ from typing import Any
 import copier
 import yaml
 
-from tests.support import git
+from tests.support import ROOT, git
 
 ANSWERS_FILE = ".copier-answers.yml"
 NEWEST = "99.0.0"
 """The release that is the working tree."""
 
 Change = Callable[[Path], None]
+
+
+def working_tree(target: Path) -> Path:
+    """Return the repository with its tags, and the working tree, uncommitted too, as `NEWEST`."""
+    git(ROOT, "clone", "--quiet", str(ROOT), str(target))
+    git(target, "config", "user.name", "Working tree")
+    git(target, "config", "user.email", "tree@example.invalid")
+    git(target, "rm", "--quiet", "-r", ".")
+    for path in git(ROOT, "ls-files", "-z", "-co", "--exclude-standard").split("\0")[:-1]:
+        if (ROOT / path).is_file() or (ROOT / path).is_symlink():
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / path, target / path, follow_symlinks=False)
+    release(target, NEWEST)
+    return target
 
 
 def release(template: Path, tag: str) -> None:

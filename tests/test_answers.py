@@ -139,7 +139,7 @@ class Checkers:
         # hadolint does not know a registry with a port and no dot, which Docker does
         self.dockerfiles |= {
             re.sub(r"^FROM ([\w-]+):", r"FROM \1.invalid:", path.read_text(), flags=re.MULTILINE)
-            for path in folder.glob("*/Dockerfile")
+            for path in folder.glob("images/*/Dockerfile")
         }
 
     def run(self, folder: Path) -> None:
@@ -339,7 +339,7 @@ def assert_compose_means(folder: Path, answers: Mapping[str, Any]) -> None:
 
 def assert_images_mean(folder: Path, answers: Mapping[str, Any]) -> None:
     for group in groups(answers):
-        text = (folder / service_name(group.entry) / "Dockerfile").read_text()
+        text = (folder / "images" / service_name(group.entry) / "Dockerfile").read_text()
         assert re.findall("^USER (.*)$", text, re.MULTILINE) == [answers["user"]]
         (image,) = re.findall("^FROM (.*)$", text, re.MULTILINE)
         official = group.base
@@ -348,19 +348,19 @@ def assert_images_mean(folder: Path, answers: Mapping[str, Any]) -> None:
             wanted = f"{answers['registry']}/{official.removeprefix('nvcr.io/')}"
         digest = {str(key): value for key, value in answers["digests"].items()}.get(official)
         assert image == (f"{wanted}@{digest}" if digest else wanted)
-    packages = bash(folder / "init_env1.sh", 'told "${packages[@]}"')
+    packages = bash(folder / "images/init_env1.sh", 'told "${packages[@]}"')
     own = [package for package in packages if package not in ("openssh-server", "rsync", "sudo")]
     assert [p for p in answers["packages"] if p in own] == own or not answers["packages"]
-    script = folder / "init_env2.sh"
+    script = folder / "images/init_env2.sh"
     assert bash(script, 'told "$user" "$uid" "$gid"') == [answers["user"], "4321", "4321"]
     if urls := mirrors.urls(answers["mirror"]):
         assert f"'index-url = {urls.pip}'" in script.read_text()
-        assert f"#{urls.apt}\\1#g" in (folder / "init_env1.sh").read_text()
+        assert f"#{urls.apt}\\1#g" in (folder / "images/init_env1.sh").read_text()
 
 
 def assert_start_means(folder: Path, answers: Mapping[str, Any]) -> None:
     """What a container tells at its start, on a machine that lacks /AI and everything else."""
-    (mounts,) = bash(folder / "start.sh", "set +e; (check_mounts)")
+    (mounts,) = bash(folder / "images/container/start.sh", "set +e; (check_mounts)")
     told, _, path = mounts.partition(f"sudo chown {os.getuid()}:{os.getgid()} ")
     assert told
     assert output("bash", "-c", f"printf %s {path}") == answers["project_path"]
@@ -368,9 +368,9 @@ def assert_start_means(folder: Path, answers: Mapping[str, Any]) -> None:
 
 def assert_ssh_means(folder: Path, answers: Mapping[str, Any]) -> None:
     keys = f"{answers['host_home']}/.ssh/authorized_keys"
-    (sentence,) = bash(folder / "start.sh", "check_keys")
+    (sentence,) = bash(folder / "images/container/start.sh", "check_keys")
     assert f"add public keys to {keys} on the host" in sentence
-    config = (folder / "sshd_config").read_text(encoding="utf-8").splitlines()
+    config = (folder / "images/container/sshd_config").read_text(encoding="utf-8").splitlines()
     (line,) = [line for line in config if line.startswith("AuthorizedKeysFile ")]
     assert re.fullmatch(r'AuthorizedKeysFile "([^"\\]*)" /AI/.ssh/authorized_keys', line)
     assert line.split('"')[1].replace("%%", "%") == keys

@@ -108,9 +108,9 @@ def test_the_directory_has_exactly_its_files(project: CopierProject, person: str
     expected = {ANSWERS_FILE, ".gitignore", "README.md", "ssh_config"}
     expected |= {f"people/{person}/kustomization.yaml", "images/certs/.gitkeep"}
     expected |= {f"base/{name}.yaml" for name in ("kustomization", "namespace", "pod", "storage")}
-    expected |= {"base/environments/new.sh", "images/compose.yml", "images/.dockerignore"}
-    expected |= {f"images/{name}.sh" for name in ("init_env1", "init_env2", "start", "conda")}
-    expected |= {"images/health.sh", "images/sshd_config"}
+    expected |= {"base/environments/new.sh", "compose.yml"}
+    expected |= {"images/init_env1.sh", "images/init_env2.sh", "images/container/sshd_config"}
+    expected |= {f"images/container/{name}.sh" for name in ("conda", "health", "start")}
     for name in groups(project):
         expected |= {f"base/{name}.yaml", f"images/{name}/Dockerfile"}
     for version in project.answers["tf_versions"]:
@@ -135,7 +135,7 @@ def test_compose_builds_every_image_under_the_name_that_the_pods_pull(
 ) -> None:
     if not shutil.which("docker"):
         missing("Docker Compose is not installed")
-    config = ["docker", "compose", "-f", "images/compose.yml", "config", "--format", "json"]
+    config = ["docker", "compose", "config", "--format", "json"]
     understood = json.loads(run(*config, cwd=project.path))
     assert understood["name"] == project.answers["host"]
     built = understood["services"]
@@ -154,9 +154,8 @@ def test_the_images_are_those_of_a_host(
     answers = {**CLUSTER, **CASES[case], "kind": "host", "driver": "", "gpus": []}
     of_a_host = files(generate(**answers))
     for name, text in files(project).items():
-        folder, _, file = name.partition("/")
-        if folder == "images" and file != "compose.yml":
-            assert text == of_a_host[file], name
+        if name.startswith("images/"):
+            assert text == of_a_host[name], name
         if name.startswith("base/environments/"):
             assert text == of_a_host[name.removeprefix("base/")]
     assert files(project)["ssh_config"] == of_a_host["ssh_config"]
@@ -357,7 +356,7 @@ def test_the_answers_of_a_host_make_the_cluster_with_its_ports_and_environments(
     said = copier_command(
         *command.split()[1:], *more, str(copier_template), "cluster", cwd=tmp_path
     )
-    assert "docker compose -f images/compose.yml push && kubectl apply -k people/ai" in said
+    assert "docker compose push && kubectl apply -k people/ai" in said
     recorded = yaml.safe_load((tmp_path / "cluster" / ANSWERS_FILE).read_text())
     of_the_host = yaml.safe_load((ROOT / "example/gpu01" / ANSWERS_FILE).read_text())
     kept = recorded.keys() & of_the_host.keys() - {"_commit", "_src_path", "kind"}
@@ -398,7 +397,7 @@ def test_another_version_changes_no_other_container_no_port_and_nobody_s_file(
     after = made.files()
     changed = {name for name, text in before.items() if after.get(name) != text}
     shared = {ANSWERS_FILE, "README.md", "ssh_config", "base/kustomization.yaml"}
-    assert changed == shared | {"images/compose.yml"}
+    assert changed == shared | {"compose.yml"}
     release = "tf2.9.3"
     assert after.keys() - before.keys() == {
         f"base/{release}.yaml",

@@ -300,7 +300,7 @@ CASES: dict[str, tuple[Callable[[Host], None], str]] = {
     "no curl": (no("curl"), "warn mirror there is no curl, so https://mirror.example.com/ubuntu/dists/bionic/InRelease is not checked; run: sudo apt-get install curl"),
     "an empty mirror": (says("curl", "*InRelease", "404"), "fail mirror https://mirror.example.com/ubuntu/dists/bionic/InRelease answers with HTTP 404; compare the answer 'mirror' with what is served there"),
     "a registry with login": (says("curl", "*/v2/", "401"), "ok registry https://registry.example.com/v2/ answers"),
-    "a foreign certificate": (says("curl", "*/v2/", "000", 60), "fail registry https://registry.example.com/v2/ has a certificate that this host does not trust; put the company's CA into certs/ as *.crt and run: sudo host/setup.sh"),
+    "a foreign certificate": (says("curl", "*/v2/", "000", 60), "fail registry https://registry.example.com/v2/ has a certificate that this host does not trust; put the company's CA into images/certs/ as *.crt and run: sudo host/setup.sh"),
     "no network": (says("curl", "*InRelease", "000", 6), "fail mirror https://mirror.example.com/ubuntu/dists/bionic/InRelease is not reached, curl ends with 6; compare the answers 'mirror' and 'proxy' with your network"),
     "a wrong clock": (says("timedatectl", "*", "no"), "warn clock the clock is not synchronised, and certificates are refused where it is wrong; run: sudo timedatectl set-ntp true"),
     "no timedatectl": (no("timedatectl"), "warn clock timedatectl does not tell whether the clock is right; compare the output of date with another clock"),

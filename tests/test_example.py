@@ -10,10 +10,9 @@ from typing import Any
 
 import yaml
 
+from tests.example import EXAMPLE
 from tests.releases import ANSWERS_FILE, NEWEST
 from tests.support import ROOT
-
-EXAMPLE = ROOT / "example/gpu01"
 
 
 def test_the_example_equals_its_answers(
@@ -32,7 +31,7 @@ def test_the_example_equals_its_answers(
     drift = subprocess.run(
         ["diff", "-r", "--exclude", ANSWERS_FILE, EXAMPLE, tmp_path], capture_output=True, text=True
     )
-    assert drift.stdout == "", "renew it as docs/release.md says"
+    assert drift.stdout == "", "run: uv run python -m tests.example"
 
 
 def test_the_example_was_answered_as_its_answers_file_says(article: dict[str, Any]) -> None:

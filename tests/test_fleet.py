@@ -232,7 +232,7 @@ def test_what_is_pinned_is_what_was_tested(infra: Path) -> None:
         assert collection["version"] == facts["version"]
     texts = [
         *(infra / name for name in ("FLEET.md", ".github/workflows/fleet.yml")),
-        ROOT / "template/messages/fleet-copy.jinja",
+        ROOT / "messages/fleet-copy.jinja",
     ]
     for text in texts:
         for name, pinned in re.findall(r"([a-z-]+)==([0-9.]+)", text.read_text()):
@@ -308,9 +308,9 @@ def test_copying_again_removes_what_went_and_keeps_history_and_what_git_ignores(
     for name in (".git/HEAD", "host.key", "stray"):
         (here / name).parent.mkdir(exist_ok=True)
         (here / name).write_text("of the server\n")
-    shutil.rmtree(mine / "hosts/gpu01/tf1.15.5")
+    shutil.rmtree(mine / "hosts/gpu01/images/tf1.15.5")
     output(mine, "ansible-playbook", "fleet/setup.yml", "--limit=gpu01")
-    names = {path.name for path in here.iterdir()}
+    names = {path.name for path in (*here.iterdir(), *here.glob("images/*"))}
     assert {".git", "host.key", "tf2.17.0"} <= names
     assert not {"stray", "tf1.15.5"} & names
 

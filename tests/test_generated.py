@@ -139,24 +139,24 @@ def files(project: CopierProject) -> dict[str, str]:
 
 
 def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
-    expected = {".copier-answers.yml", ".dockerignore", ".gitignore", ".env", "README.md"}
-    expected.add("certs/.gitkeep")
-    expected |= {"docker-compose.yml", "init_env1.sh", "init_env2.sh", "start.sh", "conda.sh"}
-    expected |= {"health.sh", "environments/new.sh"}
+    expected = {".copier-answers.yml", ".gitignore", ".env", "README.md"}
+    expected |= {"docker-compose.yml", "environments/new.sh", "images/certs/.gitkeep"}
+    expected |= {"images/init_env1.sh", "images/init_env2.sh"}
+    expected |= {f"images/container/{name}.sh" for name in ("conda", "health", "start")}
     expected |= {"host/setup.sh", "host/facts.sh", "host/doctor.sh", "host/bundle.sh"}
     for name in groups(project):
-        expected |= {f"{name}/Dockerfile", f".devcontainer/{name}/devcontainer.json"}
+        expected |= {f"images/{name}/Dockerfile", f".devcontainer/{name}/devcontainer.json"}
     for version in project.answers["tf_versions"]:
         if catalogue.releases()[version].requirement:
             expected.add(f"environments/tf{version}.yml")
     if project.answers["ssh"]:
-        expected |= {"ssh_config", "sshd_config"}
+        expected |= {"ssh_config", "images/container/sshd_config"}
     assert set(files(project)) == expected
 
 
 def test_no_file_has_leftovers_of_its_template(project: CopierProject) -> None:
     for name, text in files(project).items():
-        if name == "certs/.gitkeep":
+        if name == "images/certs/.gitkeep":
             continue
         assert text.endswith("\n"), name
         assert not text.endswith("\n\n"), name
@@ -173,7 +173,7 @@ def test_shellcheck_finds_nothing(project: CopierProject) -> None:
 
 
 def test_hadolint_finds_nothing(project: CopierProject) -> None:
-    for dockerfile in project.path.glob("*/Dockerfile"):
+    for dockerfile in project.path.glob("images/*/Dockerfile"):
         run(tool("hadolint"), "--failure-threshold=warning", str(dockerfile), cwd=project.path)
 
 
@@ -277,12 +277,12 @@ def test_a_dockerfile_starts_from_the_pinned_official_image(project: CopierProje
             image = f"{registry}/{image.removeprefix('nvcr.io/')}"
         if digest := project.answers["digests"].get(group.base):
             image += f"@{digest}"
-        assert f"\nFROM {image}\n" in (project / f"{name}/Dockerfile").read_text()
+        assert f"\nFROM {image}\n" in (project / f"images/{name}/Dockerfile").read_text()
 
 
 def test_a_dockerfile_runs_two_scripts_and_copies_nothing(project: CopierProject) -> None:
     for name in groups(project):
-        text = (project / f"{name}/Dockerfile").read_text()
+        text = (project / f"images/{name}/Dockerfile").read_text()
         instructions = re.findall(r"^([A-Z]+) ", text, re.MULTILINE)
         assert instructions.count("RUN") == 2
         assert not {"COPY", "ADD"} & set(instructions)
@@ -292,10 +292,10 @@ def test_scripts_and_sshd_read_a_path_as_it_was_answered(project: CopierProject)
     if not project.answers["ssh"]:
         return
     keys = f"{project.answers['host_home']}/.ssh/authorized_keys"
-    script = (project / "start.sh").read_text()
+    script = (project / "images/container/start.sh").read_text()
     assignment = next(line for line in script.splitlines() if "home_keys=" in line)
     assert f"home_keys={keys}" in shlex.split(assignment)
-    config = (project / "sshd_config").read_text()
+    config = (project / "images/container/sshd_config").read_text()
     files_line = next(li for li in config.splitlines() if li.startswith("AuthorizedKeysFile"))
     own, shared = shlex.split(files_line)[1:]
     assert (own.replace("%%", "%"), shared) == (keys, "/AI/.ssh/authorized_keys")
@@ -406,15 +406,14 @@ def test_another_version_changes_no_byte_of_the_others(
     assert blocks(two).items() < blocks(three).items()
     shared = {
         ".env",
-        ".dockerignore",
         ".gitignore",
-        "init_env1.sh",
-        "init_env2.sh",
-        "start.sh",
-        "sshd_config",
+        "images/init_env1.sh",
+        "images/init_env2.sh",
+        "images/container/start.sh",
+        "images/container/sshd_config",
     }
-    shared |= {"conda.sh", "environments/new.sh", "environments/tf2.17.0.yml"}
-    shared |= {"tf1.15.5/Dockerfile", "tf2.17.0/Dockerfile"}
+    shared |= {"images/container/conda.sh", "environments/new.sh", "environments/tf2.17.0.yml"}
+    shared |= {"images/tf1.15.5/Dockerfile", "images/tf2.17.0/Dockerfile"}
     assert {name: files(two)[name] for name in shared}.items() <= files(three).items()
 
 

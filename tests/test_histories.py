@@ -44,7 +44,9 @@ def template(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """The template with two later releases: other text, and a new question."""
     target = tmp_path_factory.mktemp("later") / "template"
     git(copier_template, "clone", "--quiet", str(copier_template), str(target))
-    replace("template/host/*.jinja", **{"# Packages of every": "# All packages of every"})(target)
+    replace("template/host/images/*.jinja", **{"# Packages of every": "# All packages of every"})(
+        target
+    )
     replace("template/host/docker-compose.yml.jinja", **{"timeout: 40s": "timeout: 39s"})(target)
     release(target, "100.0.0")
     with (target / "copier.yml").open("a") as questions:
@@ -125,14 +127,18 @@ class History(RuleBasedStateMachine):
     @rule(
         edit=st.sampled_from(
             [
-                ("init_env1.sh", f"    {BELOW}\n", f"    {BELOW}\n    htop\n"),
+                ("images/init_env1.sh", f"    {BELOW}\n", f"    {BELOW}\n    htop\n"),
                 (
                     "docker-compose.yml",
                     f"{SERVICES}\n",
                     f"{SERVICES}\n\n  own:\n    image: own\n",
                 ),
                 ("docker-compose.yml", "  healthcheck:\n", "  mem_limit: 60g\n  healthcheck:\n"),
-                ("start.sh", "set -euo pipefail\n", "set -euo pipefail\numask 002\n"),
+                (
+                    "images/container/start.sh",
+                    "set -euo pipefail\n",
+                    "set -euo pipefail\numask 002\n",
+                ),
                 (".env", f"{BELOW}\n", f"{BELOW}\nOWN=1\n"),
                 ("NOTES.md", "", "Ours.\n"),
             ]
@@ -175,8 +181,8 @@ class History(RuleBasedStateMachine):
         compose = yaml.safe_load(self.host.read("docker-compose.yml"))
         names = {service_name(group.entry) for group in self.groups}
         assert set(compose["services"]) - {"own"} == names
-        assert {path.parent.name for path in self.host.path.glob("*/Dockerfile")} == names
-        for script in self.host.path.glob("*.sh"):
+        assert {path.parent.name for path in self.host.path.glob("images/*/Dockerfile")} == names
+        for script in self.host.path.rglob("*.sh"):
             subprocess.run(["bash", "-n", str(script)], check=True)
         for group in self.groups:
             published = compose["services"][service_name(group.entry)]["ports"]

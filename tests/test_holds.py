@@ -33,7 +33,7 @@ def test_every_dockerfile_holds_exactly_the_packages_of_its_release(
 ) -> None:
     project = generate(tf_versions=list(catalogue.releases()), gpus=[], driver="")
     for version, release in catalogue.releases().items():
-        dockerfile = (project / f"{service_name(version)}/Dockerfile").read_text()
+        dockerfile = (project / f"images/{service_name(version)}/Dockerfile").read_text()
         command = dockerfile.split("bash /tmp/init_env1.sh")[1].split("\n\n")[0]
         assert re.findall(r"[a-z][^\s\\]*", command) == sorted(release.toolkit.packages)
 

@@ -43,7 +43,7 @@ def whole(copy_to: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[
     [
         ("docker-compose.yml", signal.SIGKILL),
         (ANSWERS_FILE, signal.SIGKILL),
-        ("start.sh", signal.SIGINT),
+        ("images/container/start.sh", signal.SIGINT),
     ],
 )
 def test_the_same_command_again_completes_it(

@@ -42,7 +42,7 @@ ON_THE_HOST = {"host/doctor.sh", "host/facts.sh"}
 LISTS_ALL_VERSIONS = {ANSWERS_FILE, "README.md", "docker-compose.yml", "ssh_config", *ON_THE_HOST}
 
 OF_2_9_3 = {
-    "tf2.9.3/Dockerfile",
+    "images/tf2.9.3/Dockerfile",
     "environments/tf2.9.3.yml",
     ".devcontainer/tf2.9.3/devcontainer.json",
 }
@@ -119,7 +119,7 @@ def test_a_version_is_added_at_the_prompt_and_everything_else_confirmed(host: Ho
 
 def test_a_removed_version_goes_and_its_port_stays_reserved(host: Host) -> None:
     host.answer(tf_versions=["2.17.0"])
-    assert not (host.path / "tf1.15.5/Dockerfile").exists()
+    assert not (host.path / "images/tf1.15.5/Dockerfile").exists()
     assert set(blocks(host)) == {"tf2.17.0"}
     assert "10022" not in host.read("ssh_config") + host.read("README.md")
     assert host.answers["ports"] == {"1.15.5": 10022, "2.17.0": 20022}
@@ -154,27 +154,33 @@ def test_answering_a_port_anew_is_refused_and_changes_nothing(host: Host) -> Non
         ({"uid": 1001, "gid": 1001}, {".env", "README.md", *ON_THE_HOST}),
         (
             {"mirror": "none"},
-            {"init_env1.sh", "init_env2.sh", "environments/new.sh", *ON_THE_HOST},
+            {"images/init_env1.sh", "images/init_env2.sh", "environments/new.sh", *ON_THE_HOST},
         ),
-        ({"packages": ["vim"]}, {"init_env1.sh"}),
+        ({"packages": ["vim"]}, {"images/init_env1.sh"}),
         (
             {"host_home": "/data/ai"},
-            {"README.md", "docker-compose.yml", "sshd_config", "start.sh", *ON_THE_HOST},
+            {
+                "README.md",
+                "docker-compose.yml",
+                "images/container/sshd_config",
+                "images/container/start.sh",
+                *ON_THE_HOST,
+            },
         ),
         (
             {"project_path": "/data/p"},
-            {"README.md", "docker-compose.yml", "start.sh", *ON_THE_HOST},
+            {"README.md", "docker-compose.yml", "images/container/start.sh", *ON_THE_HOST},
         ),
         (
             {"conda_path": "/data/conda"},
             {
                 "README.md",
                 "docker-compose.yml",
-                "start.sh",
-                "conda.sh",
+                "images/container/start.sh",
+                "images/container/conda.sh",
                 "environments/new.sh",
-                "tf1.15.5/Dockerfile",
-                "tf2.17.0/Dockerfile",
+                "images/tf1.15.5/Dockerfile",
+                "images/tf2.17.0/Dockerfile",
                 *ON_THE_HOST,
             },
         ),
@@ -239,7 +245,7 @@ def test_sharing_and_not_sharing_keeps_every_port_and_comes_back_to_every_byte(
     before = host.files()
     host.answer(containers="per-cuda")
     assert set(blocks(host)) == {"cuda10.0", "cuda12.3"}
-    assert not list(host.path.glob("tf*/Dockerfile"))
+    assert not list(host.path.glob("images/tf*/Dockerfile"))
     shared = {"cuda10.0": 31002, "cuda12.3": 31232}
     assert host.answers["ports"] == {"1.15.5": 10022, "2.17.0": 20022, **shared}
     host.answer(containers="per-version")
@@ -291,15 +297,15 @@ def older_code(template: Path) -> None:
 
 def other_files(template: Path) -> None:
     """A file had another name."""
-    (template / "template/host/start.sh.jinja").rename(
-        template / "template/host/entrypoint.sh.jinja"
+    (template / "template/host/images/container/start.sh.jinja").rename(
+        template / "template/host/images/container/entrypoint.sh.jinja"
     )
 
 
 EARLIER: dict[str, Change] = {
     "an older catalogue": older_catalogue,
     "older text": replace(
-        "template/host/*.jinja",
+        "template/host/**/*.jinja",
         **{"# Packages of every image": "# All packages", "restart: always": "restart: on-failure"},
     ),
     "older questions": older_questions,
@@ -344,12 +350,12 @@ def test_an_update_from_every_released_version(
 ) -> None:
     host = repository.copy(copier_template, article, tag=tag)
     ports = host.answers["ports"]
-    host.edit("init_env1.sh", "    net-tools\n", "    net-tools\n    htop\n")
+    host.edit("images/init_env1.sh", "    net-tools\n", "    net-tools\n    htop\n")
     host.repository.commit()
     host.update()
     assert host.conflicts() == []
     assert host.answers["ports"].items() >= ports.items()
-    assert "    htop\n" in host.read("init_env1.sh")
+    assert "    htop\n" in host.read("images/init_env1.sh")
     host.repository.commit()
     host.update()
     assert host.repository.changes() == ""
@@ -364,7 +370,7 @@ def test_a_version_of_the_new_catalogue_is_added_in_the_update_itself(
     host.update(tf_versions=["1.15.5", "2.17.0"])
     assert host.conflicts() == []
     assert host.answers["ports"] == {"1.15.5": 10022, "2.17.0": 21722}
-    assert (host.path / "tf2.17.0/Dockerfile").exists()
+    assert (host.path / "images/tf2.17.0/Dockerfile").exists()
 
 
 def renamed_question(template: Path) -> None:
@@ -434,7 +440,7 @@ def test_a_new_answer_that_contradicts_a_recorded_one_is_refused(
 def edit_by_hand(host: Host) -> None:
     """What users change: a package, a mount, a service of their own, a variable, the address of
     the host, files beside."""
-    host.edit("init_env1.sh", "an update keeps them.\n", "an update keeps them.\n    htop\n")
+    host.edit("images/init_env1.sh", "an update keeps them.\n", "an update keeps them.\n    htop\n")
     host.edit(
         "docker-compose.yml",
         "  healthcheck:\n",
@@ -445,19 +451,19 @@ def edit_by_hand(host: Host) -> None:
     host.edit("docker-compose.yml", "an update keeps them.\n", f"an update keeps them.\n\n{own}")
     host.edit(".env", "an update keeps them.\n", "an update keeps them.\nTZ=Asia/Shanghai\n")
     host.edit("ssh_config", "    HostName gpu01\n", "    HostName 192.0.2.17\n")
-    (host.path / "certs/company.crt").write_text("-----BEGIN CERTIFICATE-----\n")
+    (host.path / "images/certs/company.crt").write_text("-----BEGIN CERTIFICATE-----\n")
     (host.path / "NOTES.md").write_text("Ours.\n")
     host.repository.commit()
 
 
 def assert_edits_are_there(host: Host) -> None:
-    assert "    htop\n" in host.read("init_env1.sh")
+    assert "    htop\n" in host.read("images/init_env1.sh")
     compose = yaml.safe_load(host.read("docker-compose.yml"))
     assert compose["x-container"]["volumes"][-1]["source"] == "/data/sets"
     assert compose["services"]["registry"]["image"] == "registry:2"
     assert host.read(".env").endswith("TZ=Asia/Shanghai\n")
     assert "    HostName 192.0.2.17\n" in host.read("ssh_config")
-    assert host.read("certs/company.crt").startswith("-----BEGIN")
+    assert host.read("images/certs/company.crt").startswith("-----BEGIN")
     assert host.read("NOTES.md") == "Ours.\n"
 
 
@@ -511,9 +517,9 @@ def test_where_both_changed_one_line_both_stand_in_the_file_between_markers(
 def test_the_files_in_certs_are_the_users_even_for_recopy(
     host: Host, copier_command: Callable[..., str]
 ) -> None:
-    (host.path / "certs/.gitkeep").write_text("kept by hand\n")
+    (host.path / "images/certs/.gitkeep").write_text("kept by hand\n")
     copier_command("recopy", "--trust", "--force", str(host.path))
-    assert host.read("certs/.gitkeep") == "kept by hand\n"
+    assert host.read("images/certs/.gitkeep") == "kept by hand\n"
 
 
 @pytest.mark.parametrize("answers", [{"uid": 1001}, {"packages": ["vim"]}, {"sudo": True}], ids=str)
@@ -553,13 +559,13 @@ def test_uncommitted_work_in_one_host_does_not_hinder_the_other(
     two_hosts: tuple[Host, Host],
 ) -> None:
     a, b = two_hosts
-    a.edit("init_env1.sh", "    net-tools\n", "    htop\n")
+    a.edit("images/init_env1.sh", "    net-tools\n", "    htop\n")
     b.update()
     assert b.answers["_commit"] == NEWEST
-    assert "    htop\n" in a.read("init_env1.sh")
+    assert "    htop\n" in a.read("images/init_env1.sh")
     with pytest.raises(UserMessageError, match="dirty"):
         a.update()
-    assert "    htop\n" in a.read("init_env1.sh")
+    assert "    htop\n" in a.read("images/init_env1.sh")
 
 
 def test_a_host_left_in_conflict_stops_the_next_one_until_it_is_resolved(
@@ -590,7 +596,7 @@ def test_recopy_keeps_answers_and_ports_and_takes_back_edits(
     edit_by_hand(host)
     (host.path / "README.md").unlink()
     copier_command("recopy", "--trust", "--force", str(host.path))
-    mine = {"NOTES.md": b"Ours.\n", "certs/company.crt": b"-----BEGIN CERTIFICATE-----\n"}
+    mine = {"NOTES.md": b"Ours.\n", "images/certs/company.crt": b"-----BEGIN CERTIFICATE-----\n"}
     assert host.files() == {**before, **mine}
 
 

@@ -74,7 +74,7 @@ class Cluster:
         return f"{self.project.answers['image_registry']}/tf{VERSION}:v1"
 
     def compose(self, *arguments: str) -> str:
-        return output("docker", "compose", "-f", "images/compose.yml", *arguments, cwd=self.path)
+        return output("docker", "compose", *arguments, cwd=self.path)
 
     @property
     def path(self) -> Path:

@@ -193,7 +193,7 @@ def a_server_stays_unhealthy(fleet: Fleet) -> None:
 
 def a_run_is_interrupted(fleet: Fleet) -> None:
     before = fleet.containers()
-    script = fleet.path / "hosts/e2e-b/init_env1.sh"
+    script = fleet.path / "hosts/e2e-b/images/init_env1.sh"
     script.write_text(script.read_text().replace("main() {", "main() {\n    sleep 5"))
     with fleet.begin("deploy", "--limit=e2e-b") as play:
         assert play.stdout

@@ -151,7 +151,7 @@ def test_sshd_reads_the_answered_path_whatever_is_in_it(
 ) -> None:
     accepted = set(punctuation + " éİß李🎤") - set(":$#\"'`\\/")
     home = f"/data/{''.join(sorted(accepted))}"
-    config = generate(host_home=home, conda_path=f"{home}/c") / "sshd_config"
+    config = generate(host_home=home, conda_path=f"{home}/c") / "images/container/sshd_config"
     script = f"cat >/tmp/config; /usr/sbin/sshd -T -h {HOST_KEY} -f /tmp/config; rm /tmp/config"
     effective = output(
         "docker", "exec", "-i", "-e", "LANG=C.UTF-8", host.image(service), "bash", "-c", script,

@@ -73,7 +73,7 @@ def test_a_build_says_nothing_where_list_and_image_agree(build_on: BuildOn) -> N
 def test_a_build_fails_where_apt_would_still_move_cuda(build_on: BuildOn, codename: str) -> None:
     deaf = official(RELEASES[codename], packages={"libcudnn8": "8.9.6.50-1"})
     made = build_on(deaf, **LEAN)
-    dockerfile = made.path / f"{service(made)}/Dockerfile"
+    dockerfile = made.path / f"images/{service(made)}/Dockerfile"
     text = dockerfile.read_text()
     dockerfile.write_text(
         text.replace("\n\n# Packages", "\nRUN ln -sf /bin/true /usr/bin/apt-mark\n\n# Packages")
@@ -133,7 +133,7 @@ def test_the_second_image_on_an_ubuntu_fetches_nothing_again(build_on: BuildOn) 
     made = [build_on(base, packages=["net-tools"], ssh=False) for base in bases]
     (made[0].path / "Forget").write_text(
         f"FROM {made[0].answers['registry']}/{bases[0].tag}\n"
-        "RUN --mount=type=cache,id=apt-bionic,target=/tmp/apt"
+        "RUN --mount=type=cache,id=copier-tensorflow-host-apt-bionic,target=/tmp/apt"
         f" rm -f /tmp/apt/cache/archives/net-tools_* # {uuid4()}\n"
     )
     output("docker", "build", "--file", made[0].path / "Forget", made[0].path)
@@ -160,7 +160,7 @@ def built_anew(made: Directory) -> str:
 
     Docker 20.10 takes `--no-cache` to mean that cache as well.
     """
-    script = made.path / "init_env1.sh"
+    script = made.path / "images/init_env1.sh"
     script.write_text(f"{script.read_text()}# {uuid4()}\n")
     return made.build()
 

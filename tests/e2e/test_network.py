@@ -66,7 +66,7 @@ def offer_downloads(company: Company, work: Path) -> None:
 
 def lean(made: Directory, command: str = "true") -> Directory:
     """Take what is not needed off the base's lists, and run a command on the base."""
-    dockerfile = made.path / f"{SERVICE}/Dockerfile"
+    dockerfile = made.path / f"images/{SERVICE}/Dockerfile"
     step = f"RUN sed -i 's/ restricted universe//' /etc/apt/sources.list && {command}"
     dockerfile.write_text(
         dockerfile.read_text().replace("\n\n# Packages", f"\n{step}\n\n# Packages")
@@ -101,7 +101,7 @@ def behind(
             packages=["curl", "git", "python3"],
         )
     )
-    shutil.copy(company.certificate, made.path / "certs")
+    shutil.copy(company.certificate, made.path / "images/certs")
     # as in the images of CUDA
     lean(made, "dpkg --purge --force-depends ca-certificates openssl && rm -rf /etc/ssl/certs").up()
     return made

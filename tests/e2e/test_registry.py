@@ -97,5 +97,8 @@ def test_a_base_image_is_pulled_by_its_digest_whatever_its_tag_became(
 
     made = directory(**answers, digests={IMAGE: pinned})
     made.build()
-    assert f"FROM {address}/{IMAGE}@{pinned}\n" in (made.path / "tf2.17.0/Dockerfile").read_text()
+    assert (
+        f"FROM {address}/{IMAGE}@{pinned}\n"
+        in (made.path / "images/tf2.17.0/Dockerfile").read_text()
+    )
     assert output("docker", "image", "inspect", made.image("tf2.17.0"))

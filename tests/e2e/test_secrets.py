@@ -53,7 +53,8 @@ def test_what_lies_beside_the_generated_files_gets_into_no_image_and_no_key_into
     answers = {"host": "e2e-secret", "tf_versions": [RELEASES["jammy"]], **LEAN}
     made = directory(**person.answers(**answers))
     output("git", "init", "--quiet", made.path)
-    keys = ["certs/company.key", "certs/company.pem", "id_ed25519", "ssh_host_ed25519_key"]
+    keys = ["images/certs/company.key", "images/certs/company.pem", "images/container/id_rsa"]
+    keys += ["id_ed25519", "ssh_host_ed25519_key"]
     for name in keys:
         (made.path / name).write_text(MARK)
     (made.path / "notes.txt").write_text(MARK)

@@ -123,7 +123,7 @@ def site(
         shutil.copy(directory / "host/setup.sh", directory / "host/genuine.sh")
         script = directory / "host/setup.sh"
         script.write_text(trusting(script.read_text(), key))
-        shutil.copy(company.certificate, directory / "certs")
+        shutil.copy(company.certificate, directory / "images/certs")
         for name, text in {"nvidia-smi": NVIDIA_SMI, "systemctl": SYSTEMCTL}.items():
             tool = work / "bin" / name
             tool.parent.mkdir(exist_ok=True)
@@ -240,7 +240,7 @@ NO_SYSTEMD = "mkdir /tmp/bin; printf '#!/bin/sh\\nexit 1\\n' >/tmp/bin/systemctl
 NO_LOCAL = "PATH=/usr/sbin:/usr/bin:/sbin:/bin "
 NO_PROXY_FILE = "rm /etc/systemd/system/docker.service.d/http-proxy.conf; "
 DRIVER_COMMAND = "run: sudo apt-get update && sudo apt-get install -y ubuntu-drivers-common && sudo ubuntu-drivers install && sudo reboot"
-NOT_DOWNLOADED = "could not be downloaded; check the answer 'proxy', put a company's CA certificate into certs/, or, where this site is blocked,"
+NOT_DOWNLOADED = "could not be downloaded; check the answer 'proxy', put a company's CA certificate into images/certs/, or, where this site is blocked,"
 INTERCEPTED = "the connection may be intercepted: find out by whom before you go on"
 TOO_OLD = f"manual step: the NVIDIA driver is 470.82.01, which is too old for some containers:\n  tf2.17.0 needs 525.60.13 or newer\n{DRIVER_COMMAND}"
 
@@ -258,7 +258,7 @@ FAILURES = {
     "an old driver": (OLD_DRIVER + RUN, TOO_OLD),
     "no driver": (NO_LOCAL + RUN, f"manual step: no NVIDIA driver is running, and the containers need one:\n  tf1.15.5 needs 410.48 or newer\n  tf2.17.0 needs 525.60.13 or newer\n{DRIVER_COMMAND}"),
     "no GPU": (NO_LOCAL + RUN, "manual step: there is no NVIDIA GPU on the PCI bus; install one, or pass one through to this virtual machine"),
-    "no certificate": (COPY + "echo CA >certs/bad.crt; " + RUN, "certs/bad.crt is not a certificate in PEM format; export it again, as Base64"),
+    "no certificate": (COPY + "echo CA >images/certs/bad.crt; " + RUN, "images/certs/bad.crt is not a certificate in PEM format; export it again, as Base64"),
     "no proxy": (NO_TOOLKIT + "apt-get clean; echo 'Acquire::Retries 0;' >/etc/apt/apt.conf.d/once; " + fact("proxy", "http://127.0.0.1:9") + RUN, "apt-get update failed; its messages are above; check the answers 'proxy' and 'mirror', and the lists in /etc/apt"),
     "no package": (NO_TOOLKIT + "printf 'Package: nvidia-container-toolkit\\nPin: version *\\nPin-Priority: -1\\n' >/etc/apt/preferences.d/no; " + RUN, f"apt-get could not install {' '.join(NVIDIA_PACKAGES)}; its messages are above"),
     "no key": (NO_DOCKER + fact("docker_url", f"{MIRROR}/nothing") + RUN, f"{MIRROR}/nothing/linux/ubuntu/gpg {NOT_DOWNLOADED} answer 'mirror'"),

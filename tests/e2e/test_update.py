@@ -31,7 +31,7 @@ def infra(
     repository = Repository.create(tmp_path_factory.mktemp("infra") / "repository")
     made = repository.copy(copier_template, person.answers(**answers))
     for script in (FIRST, LAST):  # or the build cache would know them from an earlier run
-        made.edit(script, "set -euo", f"# {uuid4()}\nset -euo")
+        made.edit(f"images/{script}", "set -euo", f"# {uuid4()}\nset -euo")
     made.repository.commit()
     directory = Directory(made.path, made.answers)
     directory.up()

@@ -275,7 +275,7 @@ reach() {
     case $status-$code in
         0-200 | 0-401) ok "$1" "$2 answers" ;;
         0-*) fail "$1" "$2 answers with HTTP $code" "compare the answer '$1' with what is served there" ;;
-        60-*) fail "$1" "$2 has a certificate that this host does not trust" "put the company's CA into certs/ as *.crt and run: sudo host/setup.sh" ;;
+        60-*) fail "$1" "$2 has a certificate that this host does not trust" "put the company's CA into images/certs/ as *.crt and run: sudo host/setup.sh" ;;
         *) fail "$1" "$2 is not reached, curl ends with $status" "compare the answers '$1' and 'proxy' with your network" ;;
     esac
 }

@@ -8,7 +8,7 @@ usage='usage: sudo host/setup.sh [--offline FOLDER]
        host/setup.sh --download FOLDER
        host/setup.sh --help
 Installs Docker Engine with Compose and buildx, the NVIDIA Container Toolkit and Miniforge,
-trusts certs/*.crt, and makes the directories to mount. It does what is missing and can be run
+trusts images/certs/*.crt, and makes the directories to mount. It does what is missing and can be run
 again at any time. It never installs a driver: it prints the command that does.
   --check            prints what would be done; changes nothing and needs no root
   --download FOLDER  downloads packages and Miniforge for a host without network that has the
@@ -25,7 +25,7 @@ nvidia_url=https://nvidia.github.io/libnvidia-container
 miniforge_url=https://github.com/conda-forge/miniforge/releases/download
 # shellcheck source=/dev/null
 . host/facts.sh
-certificates=certs
+certificates=images/certs
 
 # Docker supports these: https://docs.docker.com/engine/install/ubuntu and .../debian
 systems=(ubuntu-20.04 ubuntu-22.04 ubuntu-24.04 ubuntu-26.04 debian-12 debian-13)

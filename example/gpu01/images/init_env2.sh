@@ -1,26 +1,21 @@
 #!/usr/bin/env bash
-# User{{ ', sshd' if ssh else '' }} and environment of every image, the quick part. The Dockerfiles run it as
+# User, sshd and environment of every image, the quick part. The Dockerfiles run it as
 # root with CURRENT_UID=uid:gid.
 set -euo pipefail
 
 : "${CURRENT_UID:?is the build argument uid:gid}"
-user={{ user }}
+user=ai
 uid=${CURRENT_UID%:*}
 gid=${CURRENT_UID#*:}
 
 main() {
     make_group
     make_user
-{% if sudo %}
-    allow_sudo
-{% endif %}
     configure_pip_and_conda
     set_up_shells
-{% if ssh %}
-    install --mode=644 /tmp/sshd_config /etc/ssh/sshd_config
-{% endif %}
-    install --mode=755 /tmp/health.sh /usr/local/bin/container-health
-    install --mode=755 /tmp/start.sh /usr/local/bin/container-start
+    install --mode=644 /tmp/container/sshd_config /etc/ssh/sshd_config
+    install --mode=755 /tmp/container/health.sh /usr/local/bin/container-health
+    install --mode=755 /tmp/container/start.sh /usr/local/bin/container-start
     forget_the_day
 }
 
@@ -46,26 +41,13 @@ make_user() {
         --uid "$uid" --gid "$gid" "$user"
     install -d --owner="$uid" --group="$gid" /AI /run/container
 }
-{% if sudo %}
-
-allow_sudo() {
-    echo "$user ALL=(ALL) NOPASSWD: ALL" >"/etc/sudoers.d/$user"
-    echo 'Defaults env_keep += "http_proxy https_proxy no_proxy"' >>"/etc/sudoers.d/$user"
-    chmod 440 "/etc/sudoers.d/$user"
-}
-{% endif %}
 
 # Both bring certificates of their own, which lack the company's.
 configure_pip_and_conda() {
     local pip=() conda=()
-{% if mirror != 'none' %}
-    pip+=('index-url = {{ mirror_urls(mirror).pip }}')
-{% if mirror_urls(mirror).trusted_host %}
-    pip+=('trusted-host = {{ mirror_urls(mirror).trusted_host }}')
-{% endif %}
-    conda+=('channel_alias: {{ mirror_urls(mirror).conda }}/cloud' 'default_channels:')
-    conda+=('  - {{ mirror_urls(mirror).conda }}/pkgs/main' '  - {{ mirror_urls(mirror).conda }}/pkgs/r')
-{% endif %}
+    pip+=('index-url = https://mirrors.aliyun.com/pypi/simple')
+    conda+=('channel_alias: https://mirrors.aliyun.com/anaconda/cloud' 'default_channels:')
+    conda+=('  - https://mirrors.aliyun.com/anaconda/pkgs/main' '  - https://mirrors.aliyun.com/anaconda/pkgs/r')
     if [[ -d /usr/local/share/ca-certificates/company ]]; then
         pip+=('cert = /etc/ssl/certs/ca-certificates.crt')
         conda+=('ssl_verify: /etc/ssl/certs/ca-certificates.crt')
@@ -93,7 +75,7 @@ if [ -z "${CONTAINER_ENVIRONMENT-}" ] && [ -r /run/container/environment ]; then
     . /run/container/environment
 fi
 PROFILE
-    install --mode=644 /tmp/conda.sh /etc/profile.d/10-conda.sh
+    install --mode=644 /tmp/container/conda.sh /etc/profile.d/10-conda.sh
     touch /etc/bash.bashrc
     {
         cat <<'BASHRC'
