@@ -33,3 +33,13 @@ def is_ip(text: str) -> bool:
         return not getattr(ipaddress.ip_address(text), "scope_id", None)
     except ValueError:
         return False
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether a URL leads every machine, and so every container, to itself."""
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified

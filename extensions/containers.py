@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from packaging.version import Version
 
-from . import catalogue, drivers, holds, sharing
+from . import catalogue, drivers, holds, registries, sharing
 from .answers import Answers
 from .catalogue import Release
 from .questions.general import HOST, KIND
@@ -122,11 +122,9 @@ def service_name(name: str) -> str:
     return ("tf" if name[0].isdigit() else "") + name.replace(".post", "-post")
 
 
-def _pulled(image: str, registry: str, digests: Mapping[str, str]) -> str:
+def _pulled(image: str, registry: str | Mapping[str, str], digests: Mapping[str, str]) -> str:
     """Return the image from the registry and with the digest that were answered, if any."""
-    host, _, rest = image.partition("/")
-    path = rest if "." in host else image
-    name = f"{registry}/{path}" if registry else image
+    name = registries.pulled(image, registry)
     return f"{name}@{digests[image]}" if image in digests else name
 
 
@@ -197,10 +195,11 @@ def plan(answers: Answers) -> list[Container]:
     Args:
         answers: All answers, checked. ``ports`` has an entry for every container.
     """
+    registry = answers[REGISTRY]
     return _plan(
         answers[TF_VERSIONS],
         answers[SHARING],
-        answers[REGISTRY],
+        registry if isinstance(registry, str) else tuple(registry.items()),
         tuple(answers[DIGESTS].items()),
         answers[BIND_ADDRESS],
         tuple(answers[PORTS].items()),
@@ -228,16 +227,17 @@ def services(answers: Answers) -> list[Container]:
 def _plan(
     versions: tuple[str, ...],
     way: str,
-    registry: str,
+    registry: str | tuple[tuple[str, str], ...],
     digests: tuple[tuple[str, str], ...],
     bind_address: str,
     ledger: tuple[tuple[str, int], ...],
 ) -> list[Container]:
     port = dict(ledger)
+    prefixes = registry if isinstance(registry, str) else dict(registry)
     return [
         Container(
             **vars(group),
-            image=_pulled(group.base, registry, dict(digests)),
+            image=_pulled(group.base, prefixes, dict(digests)),
             port=port[group.entry],
             published=_published(bind_address, port[group.entry]),
         )

@@ -12,9 +12,22 @@ from copier.errors import UserMessageError
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
-from . import catalogue, cluster, containers, holds, machine, mirrors, questions, quoting, sharing
+from . import (
+    catalogue,
+    cluster,
+    containers,
+    holds,
+    machine,
+    mirrors,
+    questions,
+    quoting,
+    registries,
+    sharing,
+)
 from .answers import Answers
 from .questions.general import KIND
+from .questions.images import REGISTRY
+from .questions.network import MIRROR
 from .questions.people import everybody, namespace_of
 from .questions.tensorflow import SHARING, TF_VERSIONS
 
@@ -106,6 +119,7 @@ GLOBALS: dict[str, Any] = {
     "default": default,
     "error": error,
     "gpu_generations": lambda: catalogue.GENERATIONS,
+    "mirror_names": lambda: ", ".join(mirrors.known()),
     "outlook": of_answers(lambda a: sharing.outlook(a[TF_VERSIONS], a[SHARING])),
     "partition": of_answers(lambda answers: sharing.partition(answers[TF_VERSIONS])),
     "version_choices": catalogue.choices,
@@ -119,7 +133,8 @@ GLOBALS: dict[str, Any] = {
     "environments": of_answers(containers.environments),
     "generation_patterns": machine.generations,
     "gpu_families": cluster.gpu_families,
-    "mirror_urls": mirrors.urls,
+    "docker_mirror": of_answers(lambda a: registries.docker_mirror(a[REGISTRY])),
+    "mirror_urls": of_answers(lambda answers: mirrors.urls(answers[MIRROR])),
     "namespace_of": namespace_of,
     "object_name": cluster.object_name,
     "only_on_data_center_gpus": of_answers(containers.only_on_data_center_gpus),
@@ -127,7 +142,7 @@ GLOBALS: dict[str, Any] = {
     "everybody": of_answers(everybody),
     "plan": of_answers(containers.plan),
     "proxies": of_answers(containers.proxies),
-    "registry_url": mirrors.registry_url,
+    "registry_urls": of_answers(lambda a: registries.urls(a[REGISTRY])),
     "services": of_answers(containers.services),
     "ssh_aliases": of_answers(containers.ssh_aliases),
     "too_old_for_editors": of_answers(containers.too_old_for_editors),

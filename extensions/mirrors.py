@@ -1,24 +1,32 @@
-"""Where apt, pip and conda download from."""
+"""Where apt, pip and conda download from, and the host its Docker, toolkit and Miniforge."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
 from urllib.parse import urlsplit
+
+import yaml
 
 
 @dataclass(frozen=True)
 class Urls:
-    """Base URLs of one mirror."""
+    """Base URLs without a slash at the end; empty where the original site is used."""
 
-    apt: str
+    apt: str = ""
     """Takes the place of the Ubuntu archive, such as ``http://archive.ubuntu.com/ubuntu``."""
-    pip: str
+    pip: str = ""
     """Takes the place of PyPI's index."""
-    conda: str
+    conda: str = ""
     """Directory that holds conda's ``pkgs`` and ``cloud``."""
-    docker: str
+    docker: str = ""
     """Takes the place of https://download.docker.com."""
+    nvidia: str = ""
+    """Takes the place of https://nvidia.github.io/libnvidia-container."""
+    miniforge: str = ""
+    """Takes the place of https://github.com/conda-forge/miniforge/releases/download."""
 
     @property
     def trusted_host(self) -> str:
@@ -27,53 +35,36 @@ class Urls:
         return (url.hostname or "") if url.scheme == "http" else ""
 
 
-# Ubuntu's packages are signed, so apt fetches them by http: an image without CA
-# certificates can do that too.
-KNOWN = {
-    # https://developer.aliyun.com/mirror/
-    "aliyun": Urls(
-        "http://mirrors.aliyun.com/ubuntu",
-        "https://mirrors.aliyun.com/pypi/simple",
-        "https://mirrors.aliyun.com/anaconda",
-        "https://mirrors.aliyun.com/docker-ce",
-    ),
-    # https://mirrors.tuna.tsinghua.edu.cn/help/
-    "tuna": Urls(
-        "http://mirrors.tuna.tsinghua.edu.cn/ubuntu",
-        "https://mirrors.tuna.tsinghua.edu.cn/pypi/web/simple",
-        "https://mirrors.tuna.tsinghua.edu.cn/anaconda",
-        "https://mirrors.tuna.tsinghua.edu.cn/docker-ce",
-    ),
-    # https://mirrors.ustc.edu.cn/help/
-    "ustc": Urls(
-        "http://mirrors.ustc.edu.cn/ubuntu",
-        "https://mirrors.ustc.edu.cn/pypi/simple",
-        "https://mirrors.ustc.edu.cn/anaconda",
-        "https://mirrors.ustc.edu.cn/docker-ce",
-    ),
-}
+PARTS = tuple(field.name for field in fields(Urls))
+"""What a mirror may serve: the keys of a map, in the order of the pages."""
 
 
-def urls(mirror: str) -> Urls | None:
-    """Return the URLs behind the answer ``mirror``, None for ``none``.
+@cache
+def known() -> Mapping[str, Mapping[str, str]]:
+    """Return the named mirrors: name to part to URL, or to the mirror that has this part."""
+    text = Path(__file__).with_name("mirrors.yaml").read_text(encoding="utf-8")
+    mirrors: dict[str, dict[str, str]] = yaml.safe_load(text)
+    return mirrors
+
+
+def url_of(part: str, mirror: str) -> str:
+    """Return where a mirror, given by name or URL, has a part, empty where it has none."""
+    while mirror in known():
+        mirror = known()[mirror].get(part, "")
+    return mirror.rstrip("/")
+
+
+def urls(mirror: str | Mapping[str, str]) -> Urls:
+    """Return the URLs behind the answer ``mirror``, all of them empty for ``none``.
 
     A mirror named by its base URL serves ``/ubuntu``, ``/pypi/simple``, ``/anaconda`` and
-    ``/docker-ce``.
+    ``/docker-ce``. A map has a URL, or the name of a mirror, for each part that it names.
     """
+    if isinstance(mirror, Mapping):
+        return Urls(**{str(part): url_of(str(part), str(url)) for part, url in mirror.items()})
     if mirror == "none":
-        return None
+        return Urls()
+    if mirror in known():
+        return Urls(**{part: url_of(part, mirror) for part in PARTS})
     base = mirror.rstrip("/")
-    return KNOWN.get(mirror) or Urls(
-        f"{base}/ubuntu", f"{base}/pypi/simple", f"{base}/anaconda", f"{base}/docker-ce"
-    )
-
-
-def registry_url(registry: str) -> str:
-    """Return the URL of the server of a prefix of image names.
-
-    Docker speaks http to registries on the machine itself:
-    https://docs.docker.com/reference/cli/dockerd/#insecure-registries
-    """
-    server = registry.split("/")[0]
-    local = re.match(r"(localhost|127(\.\d+){3})(:|$)", server)
-    return f"{'http' if local else 'https'}://{server}"
+    return Urls(f"{base}/ubuntu", f"{base}/pypi/simple", f"{base}/anaconda", f"{base}/docker-ce")

@@ -66,6 +66,18 @@ def text(answer: Any) -> str:
     return str(answer)
 
 
+def text_or_map(answer: Any) -> str | dict[str, str]:
+    """Return an answer that is one line or a map of text to text.
+
+    Raises:
+        RefusedError: as `text`.
+    """
+    value = parsed(answer)
+    if isinstance(value, Mapping):
+        return {str(k): str(v) for k, v in value.items()}
+    return text(value if isinstance(value, str) else answer)
+
+
 def quoted_text(answer: Any, example: str) -> str:
     """Return an answer of one line in which YAML must not have seen a number.
 

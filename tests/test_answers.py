@@ -26,9 +26,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_copier.plugin import CopierFixture, CopierProject
 
-from extensions import mirrors, questions, sharing
+from extensions import mirrors, questions, registries, sharing
 from extensions.answers import Kind
 from extensions.containers import service_name
+from extensions.questions.images import REGISTRY
+from extensions.questions.network import MIRROR
 from extensions.questions.people import namespace_of
 from extensions.reading import parsed
 from tests import test_cluster, test_fleet
@@ -343,9 +345,7 @@ def assert_images_mean(folder: Path, answers: Mapping[str, Any]) -> None:
         assert re.findall("^USER (.*)$", text, re.MULTILINE) == [answers["user"]]
         (image,) = re.findall("^FROM (.*)$", text, re.MULTILINE)
         official = group.base
-        wanted = official
-        if answers["registry"]:
-            wanted = f"{answers['registry']}/{official.removeprefix('nvcr.io/')}"
+        wanted = registries.pulled(official, REGISTRY.read(answers["registry"]))
         digest = {str(key): value for key, value in answers["digests"].items()}.get(official)
         assert image == (f"{wanted}@{digest}" if digest else wanted)
     packages = bash(folder / "images/init_env1.sh", 'told "${packages[@]}"')
@@ -353,9 +353,9 @@ def assert_images_mean(folder: Path, answers: Mapping[str, Any]) -> None:
     assert [p for p in answers["packages"] if p in own] == own or not answers["packages"]
     script = folder / "images/init_env2.sh"
     assert bash(script, 'told "$user" "$uid" "$gid"') == [answers["user"], "4321", "4321"]
-    if urls := mirrors.urls(answers["mirror"]):
-        assert f"'index-url = {urls.pip}'" in script.read_text()
-        assert f"#{urls.apt}\\1#g" in (folder / "images/init_env1.sh").read_text()
+    urls = mirrors.urls(MIRROR.read(answers["mirror"]))
+    assert (f"'index-url = {urls.pip}'" in script.read_text()) == bool(urls.pip)
+    assert (f"#{urls.apt}\\1#g" in (folder / "images/init_env1.sh").read_text()) == bool(urls.apt)
 
 
 def assert_start_means(folder: Path, answers: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from pytest_copier.plugin import CopierProject
 
-from extensions import catalogue, sharing
+from extensions import catalogue, registries, sharing
 from extensions.containers import service_name
 from tests.releases import ANSWERS_FILE
 from tests.support import missing
@@ -41,6 +41,14 @@ CASES: dict[str, dict[str, Any]] = {
         "registry": "registry.example.com:5000/hub",
         "digests": {"tensorflow/tensorflow:2.17.0-gpu": f"sha256:{'5' * 64}"},
         "bind_address": "fd00::17",
+    },
+    "in China": {
+        "mirror": {"apt": "tuna", "pip": "aliyun", "docker": "tuna", "nvidia": "ustc"},
+        "registry": {"docker.io": "docker.m.daocloud.io", "nvcr.io": "m.daocloud.io/nvcr.io"},
+        "tf_versions": ["1.15.5-nv22.12", "2.17.0"],
+        "gpus": [],
+        "driver": "",
+        "subnet": "10.213.0.0/24",
     },
     "a person among several": {
         "host": "gpu01-li",
@@ -269,12 +277,21 @@ def test_a_proxy_reaches_builds_and_containers(
         assert service["build"]["args"].items() >= (wanted if proxy else {}).items()
 
 
+def test_the_containers_are_in_the_answered_subnet(
+    project: CopierProject, compose: dict[str, Any]
+) -> None:
+    subnet = project.answers["subnet"]
+    wanted = {"driver": "bridge"} | ({"ipam": {"config": [{"subnet": subnet}]}} if subnet else {})
+    network = compose["networks"]["ai-bridge"]
+    assert {
+        key: network[key] for key in network if key in ("driver", "ipam") and network[key]
+    } == wanted
+
+
 def test_a_dockerfile_starts_from_the_pinned_official_image(project: CopierProject) -> None:
     registry = project.answers["registry"]
     for name, group in groups(project).items():
-        image = group.base
-        if registry:
-            image = f"{registry}/{image.removeprefix('nvcr.io/')}"
+        image = registries.pulled(group.base, registry)
         if digest := project.answers["digests"].get(group.base):
             image += f"@{digest}"
         assert f"\nFROM {image}\n" in (project / f"images/{name}/Dockerfile").read_text()

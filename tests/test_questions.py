@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extensions import machine, questions
+from extensions import catalogue, machine, questions
 from extensions.reading import shown
 from tests.answers import error
 
@@ -248,7 +248,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     (
         "mirror",
         "alyun",
-        "'alyun' is not a known mirror; use none, aliyun, tuna, ustc or the base URL of one",
+        "'alyun' is not a known mirror; use none, aliyun, tuna, ustc, bfsu, nju, sjtu, tencent, "
+        "huawei, the base URL of one or a map",
     ),
     (
         "mirror",
@@ -357,6 +358,69 @@ REFUSED: list[tuple[str, Any, str]] = [
         )
         for url in ("http://a..b:3128", "http://proxy:99999", "http://proxy:0", "http://[::::]:1")
     ),
+    *(
+        (
+            question,
+            f"http://{host}:7890",
+            f"'http://{host}:7890' is a loopback address, which leads a container to itself; let "
+            "that server listen on the LAN address of its host or on Docker's bridge, and answer "
+            "with that address, such as http://192.168.1.10:7890 or http://172.17.0.1:7890",
+        )
+        for question in ("proxy", "mirror")
+        for host in ("127.0.0.1", "localhost", "[::1]", "0.0.0.0", "proxy.localhost")
+    ),
+    (
+        "mirror",
+        {"apt": "tuna", "npm": "https://mirror.example.com/npm"},
+        "'npm' is not a part of a mirror; use apt, pip, conda, docker, nvidia or miniforge",
+    ),
+    (
+        "mirror",
+        "{miniforge: tuna}",
+        "tuna has no miniforge; give the URL of a server that has it",
+    ),
+    (
+        "mirror",
+        {"apt": "none"},
+        "'none' is not a known mirror for apt; use aliyun, tuna, ustc, bfsu, nju, sjtu, tencent, "
+        "huawei or a URL",
+    ),
+    (
+        "mirror",
+        {"pip": "ftp://nexus.example.com"},
+        "'ftp://nexus.example.com' is not a valid URL; write it as "
+        "{pip: https://mirror.example.com/pip}",
+    ),
+    (
+        "registry",
+        {"Docker Hub": "m.daocloud.io/docker.io"},
+        "'Docker Hub' is not a registry; write it as "
+        "{docker.io: m.daocloud.io/docker.io, nvcr.io: m.daocloud.io/nvcr.io}",
+    ),
+    (
+        "registry",
+        "{nvcr.io: }",
+        "nvcr.io has no prefix; write it as "
+        "{docker.io: m.daocloud.io/docker.io, nvcr.io: m.daocloud.io/nvcr.io}",
+    ),
+    (
+        "registry",
+        {"docker.io": "https://registry.example.com"},
+        f"'https://registry.example.com' {NO_REGISTRY}",
+    ),
+    ("subnet", "10.0.0", "'10.0.0' is not an IPv4 network; write it as 10.213.0.0/24"),
+    ("subnet", "fd00::/64", "'fd00::/64' is not an IPv4 network; write it as 10.213.0.0/24"),
+    (
+        "subnet",
+        "8.8.8.0/24",
+        "'8.8.8.0/24' is not a private network; choose one that your network does not use in "
+        "10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+    ),
+    (
+        "subnet",
+        "10.0.0.0/8",
+        "'10.0.0.0/8' has the wrong size; choose a prefix from /16 to /28, such as 10.0.0.0/24",
+    ),
     ("digests", "sha256", f"'sha256' {NO_DIGESTS}"),
     ("digests", [], f"'[]' {NO_DIGESTS}"),
     (
@@ -401,6 +465,8 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("mirror", "none"),
     ("mirror", "tuna"),
     ("mirror", "http://10.1.2.3:8080/mirror"),
+    ("mirror", {"apt": "tuna", "nvidia": "ustc", "pip": "https://nexus.example.com/pypi/simple"}),
+    ("mirror", "{miniforge: https://artifactory.example.com/miniforge}"),
     ("ssh", "no"),
     ("user", "_lab-1"),
     ("bind_address", "::1"),
@@ -413,13 +479,19 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("packages", "[]"),
     ("packages", ["libstdc++6", "python3.8"]),
     ("registry", ""),
+    ("registry", None),
     ("registry", "localhost:5000/hub"),
+    ("registry", {"docker.io": "harbor.example.com/docker-hub__proxy", "ghcr.io": "r:5000"}),
+    ("registry", "{nvcr.io: artifactory.example.com/nvcr--remote}"),
     ("image_registry", "my_lab/hub"),
     ("nfs_server", "[fd00::17]"),
     ("digests", {}),
     ("digests", {"nvcr.io/nvidia/tensorflow:25.02-tf2-py3": DIGEST}),
     ("digests", f"{{tensorflow/tensorflow:2.17.0-gpu: '{DIGEST}'}}"),
     ("proxy", "http://[fd00::1]:3128"),
+    ("proxy", "http://172.17.0.1:7890"),
+    ("subnet", ""),
+    ("subnet", "172.30.0.0/28"),
     ("no_proxy", "localhost,127.0.0.1,.example.com,10.0.0.0/8,[fd00::1],*"),
 ]
 
@@ -436,6 +508,14 @@ def test_refused(question: str, answer: Any, sentence: str) -> None:
 @pytest.mark.parametrize(("question", "answer"), ACCEPTED)
 def test_accepted(question: str, answer: Any) -> None:
     assert refusal(question, answer) == ""
+
+
+def test_a_subnet_has_an_address_for_every_container() -> None:
+    versions = list(catalogue.releases())[:14]
+    answers = {"subnet": "10.0.0.0/28", "tf_versions": versions}
+    assert error("subnet", answers, {}) == (
+        "'10.0.0.0/28' has 13 addresses for 14 containers; choose a larger network"
+    )
 
 
 def test_a_version_that_the_driver_of_the_host_cannot_run() -> None:

@@ -57,6 +57,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "registry": ("https://r", "'https://r' is not a prefix of image names"),
     "digests": ("sha256", "'sha256' is not a map of image to digest"),
     "proxy": ("http://me:pw@proxy", "the URL contains a user name or password"),
+    "subnet": ("10.0.0.1/24", "'10.0.0.1/24' is not the start of a network; write 10.0.0.0/24"),
     "no_proxy": ("a b", "'a b' is not a list of hosts"),
     "admin": ("root@gpu01", "'root@gpu01' is not a login name"),
     "deploy_path": ("/home", "'/home' belongs to the system; use a directory of its own"),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from .. import catalogue, holds
 from ..addresses import is_url
 from ..answers import Kind, Question, RefusedError
-from ..reading import parsed, quoted_text, shown, text, text_map
+from ..reading import parsed, quoted_text, shown, text, text_map, text_or_map
 from .general import CONTAINERS
 
 
@@ -39,7 +39,7 @@ PACKAGES = Question[tuple[str, ...]]("packages", CONTAINERS, _read_packages, una
 def _read_image_prefix(answer: object) -> str:
     """Refuse what https://github.com/distribution/reference does not take before an image."""
     prefix = text(answer)
-    name = r"[a-z0-9]+([._-][a-z0-9]+)*"
+    name = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
     host, _, _ = prefix.partition("/")
     is_host = "." in host or ":" in host  # else a part of a path, on Docker Hub
     if len(prefix) > 200:
@@ -54,8 +54,8 @@ def _read_image_prefix(answer: object) -> str:
     return prefix
 
 
-def _read_registry(answer: object) -> str:
-    host, _, _ = text(answer).partition("/")
+def _read_registry_prefix(answer: str) -> str:
+    host, _, _ = answer.partition("/")
     if re.fullmatch("[a-z0-9_-]+", host) and host != "localhost":
         raise RefusedError(
             f"{shown(answer)} would be a part of Docker Hub, since its host has neither dot nor "
@@ -64,7 +64,24 @@ def _read_registry(answer: object) -> str:
     return _read_image_prefix(answer)
 
 
-REGISTRY = Question("registry", CONTAINERS, _read_registry, unanswered="")
+def _read_registry(answer: object) -> str | Mapping[str, str]:
+    """Return a prefix for the images of every registry, or a map of registry to prefix."""
+    prefixes = "" if answer is None else text_or_map(answer)  # YAML reads an empty text as None
+    if isinstance(prefixes, str):
+        return _read_registry_prefix(prefixes)
+    example = "{docker.io: m.daocloud.io/docker.io, nvcr.io: m.daocloud.io/nvcr.io}"
+    for upstream, prefix in prefixes.items():
+        if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]{1,5})?", upstream):
+            raise RefusedError(f"{shown(upstream)} is not a registry; write it as {example}")
+        if not prefix:
+            raise RefusedError(f"{upstream} has no prefix; write it as {example}")
+        _read_registry_prefix(prefix)
+    return prefixes
+
+
+REGISTRY: Question[str | Mapping[str, str]] = Question(
+    "registry", CONTAINERS, _read_registry, unanswered=""
+)
 
 
 def _read_digests(answer: object) -> Mapping[str, str]:

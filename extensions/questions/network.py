@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from collections.abc import Mapping
 from functools import partial
+from urllib.parse import urlsplit
 
 from .. import mirrors
-from ..addresses import is_address, is_url
+from ..addresses import is_address, is_loopback, is_url
 from ..answers import Answers, Kind, Question, RefusedError
-from ..reading import boolean, listed, one_of, shown, text
+from ..reading import boolean, listed, one_of, shown, text, text_or_map
 from .general import CONTAINERS, KIND
+from .people import everybody
+from .tensorflow import TF_VERSIONS
 
 
 def read_url(answer: object, example: str) -> str:
@@ -30,21 +35,60 @@ def read_url(answer: object, example: str) -> str:
     return address
 
 
-def _read_mirror(answer: object) -> str:
-    name = text(answer)
-    if name in ("none", *mirrors.KNOWN):
+def _read_url_for_containers(answer: object, example: str) -> str:
+    """Return a URL that builds and containers can reach.
+
+    Raises:
+        RefusedError: as `read_url`, or it is a loopback address.
+    """
+    url = read_url(answer, example)
+    if is_loopback(url):
+        port = urlsplit(url).port
+        end = f":{port}" if port else ""
+        raise RefusedError(
+            f"{shown(url)} is a loopback address, which leads a container to itself; let that "
+            "server listen on the LAN address of its host or on Docker's bridge, and answer with "
+            f"that address, such as http://192.168.1.10{end} or http://172.17.0.1{end}"
+        )
+    return url
+
+
+def _read_mirror(answer: object) -> str | Mapping[str, str]:
+    parts = text_or_map(answer)
+    if isinstance(parts, str):
+        return _read_one_mirror(parts)
+    for part, mirror in parts.items():
+        if part not in mirrors.PARTS:
+            raise RefusedError(
+                f"{shown(part)} is not a part of a mirror; use {listed(mirrors.PARTS, 'or')}"
+            )
+        if mirror in mirrors.known():
+            if not mirrors.url_of(part, mirror):
+                raise RefusedError(f"{mirror} has no {part}; give the URL of a server that has it")
+        elif "://" not in mirror:
+            names = listed([*mirrors.known(), "a URL"], "or")
+            raise RefusedError(f"{shown(mirror)} is not a known mirror for {part}; use {names}")
+        else:
+            _read_url_for_containers(mirror, f"{{{part}: https://mirror.example.com/{part}}}")
+    return parts
+
+
+def _read_one_mirror(name: str) -> str:
+    if name in ("none", *mirrors.known()):
         return name
     if "://" not in name:
-        known = listed(["none", *mirrors.KNOWN, "the base URL of one"], "or")
-        raise RefusedError(f"{shown(name)} is not a known mirror; use {known}")
-    return read_url(name, "https://mirror.example.com")
+        names = listed(["none", *mirrors.known(), "the base URL of one", "a map"], "or")
+        raise RefusedError(f"{shown(name)} is not a known mirror; use {names}")
+    return _read_url_for_containers(name, "https://mirror.example.com")
 
 
-MIRROR = Question("mirror", CONTAINERS, _read_mirror, unanswered="none")
+MIRROR: Question[str | Mapping[str, str]] = Question(
+    "mirror", CONTAINERS, _read_mirror, unanswered="none"
+)
 
 
 def _read_proxy(answer: object) -> str:
-    return "" if answer == "" else read_url(answer, "http://proxy.example.com:3128")
+    return "" if answer == "" else _read_url_for_containers(answer, "http://proxy.example.com:3128")
 
 
 PROXY = Question("proxy", CONTAINERS, _read_proxy, unanswered="")
@@ -61,6 +105,52 @@ def _read_no_proxy(answer: object) -> str:
 
 
 NO_PROXY = Question("no_proxy", CONTAINERS, _read_no_proxy, unanswered="")
+
+# https://www.rfc-editor.org/rfc/rfc1918
+PRIVATE = [ipaddress.IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
+LARGEST_SUBNET, SMALLEST_SUBNET = 16, 28
+
+
+def _read_subnet(answer: object) -> str:
+    """Return a private IPv4 network, or an empty text for the one that Docker chooses."""
+    subnet = text(answer)
+    if subnet == "":
+        return ""
+    try:
+        network = ipaddress.IPv4Network(subnet, strict=False)
+    except ValueError:
+        message = f"{shown(subnet)} is not an IPv4 network; write it as 10.213.0.0/24"
+        raise RefusedError(message) from None
+    if subnet != str(network):
+        raise RefusedError(f"{shown(subnet)} is not the start of a network; write {network}")
+    if not any(network.subnet_of(private) for private in PRIVATE):
+        raise RefusedError(
+            f"{shown(subnet)} is not a private network; choose one that your network does not use "
+            f"in {listed(map(str, PRIVATE), 'or')}"
+        )
+    if not LARGEST_SUBNET <= network.prefixlen <= SMALLEST_SUBNET:
+        raise RefusedError(
+            f"{shown(subnet)} has the wrong size; choose a prefix from /{LARGEST_SUBNET} to "
+            f"/{SMALLEST_SUBNET}, such as {network.network_address}/24"
+        )
+    return subnet
+
+
+def _check_subnet(subnet: str, answers: Answers) -> None:
+    if subnet == "":
+        return
+    # Compose gives an address to each container; the network's own, its gateway and the
+    # broadcast address are taken.
+    room = ipaddress.IPv4Network(subnet).num_addresses - 3
+    containers = len(answers[TF_VERSIONS]) * len(everybody(answers))
+    if containers > room:
+        raise RefusedError(
+            f"{shown(subnet)} has {room} addresses for {containers} containers; "
+            "choose a larger network"
+        )
+
+
+SUBNET = Question("subnet", (Kind.HOST,), _read_subnet, unanswered="", check=_check_subnet)
 
 STORAGE = Question(
     "storage",

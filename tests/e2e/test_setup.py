@@ -106,7 +106,7 @@ def site(
         project = generate(
             mirror="https://mirror.company.invalid",
             proxy=f"http://{company.address}",
-            registry="registry.company.invalid/hub",
+            registry={"docker.io": "registry.company.invalid", "nvcr.io": "nvcr.company.invalid"},
             no_proxy=".lan",
         )
         key = Key.make(work / "key")

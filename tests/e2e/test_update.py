@@ -89,7 +89,7 @@ def test_an_added_version_starts_beside_the_others_and_a_session_goes_on(
         ({"user": "li"}, LAST, True),
         ({"gid": PERSON + 1}, LAST, True),
         ({"gpu_devices": "0"}, NEITHER, True),
-        ({"proxy": "http://127.0.0.1:3128"}, NEITHER, True),
+        ({"proxy": "http://192.0.2.1:3128"}, NEITHER, True),
         ({"language": "zh"}, NEITHER, False),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",

@@ -7,6 +7,7 @@ host_home=/home/ai
 conda_path=/home/ai/miniconda3
 project_path=/home/ai/tensorflow_volume
 docker_url=https://mirrors.aliyun.com/docker-ce
+nvidia_url=https://mirrors.ustc.edu.cn/libnvidia-container
 
 # Each container, and the oldest NVIDIA driver that it runs on.
 drivers='
