@@ -69,6 +69,9 @@ def text(answer: Any) -> str:
 def text_or_map(answer: Any) -> str | dict[str, str]:
     """Return an answer that is one line or a map of text to text.
 
+    Copier asks and records such a map as text, since a prompt for YAML would end a default of
+    one word with the line ``...``.
+
     Raises:
         RefusedError: as `text`.
     """

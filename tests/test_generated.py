@@ -19,6 +19,7 @@ from pytest_copier.plugin import CopierProject
 
 from extensions import catalogue, registries, sharing
 from extensions.containers import service_name
+from extensions.questions.images import REGISTRY
 from tests.releases import ANSWERS_FILE
 from tests.support import missing
 
@@ -43,8 +44,8 @@ CASES: dict[str, dict[str, Any]] = {
         "bind_address": "fd00::17",
     },
     "in China": {
-        "mirror": {"apt": "tuna", "pip": "aliyun", "docker": "tuna", "nvidia": "ustc"},
-        "registry": {"docker.io": "docker.m.daocloud.io", "nvcr.io": "m.daocloud.io/nvcr.io"},
+        "mirror": "{apt: tuna, pip: aliyun, docker: tuna, nvidia: ustc}",
+        "registry": "{docker.io: docker.m.daocloud.io, nvcr.io: m.daocloud.io/nvcr.io}",
         "tf_versions": ["1.15.5-nv22.12", "2.17.0"],
         "gpus": [],
         "driver": "",
@@ -289,7 +290,7 @@ def test_the_containers_are_in_the_answered_subnet(
 
 
 def test_a_dockerfile_starts_from_the_pinned_official_image(project: CopierProject) -> None:
-    registry = project.answers["registry"]
+    registry = REGISTRY.read(project.answers["registry"])
     for name, group in groups(project).items():
         image = registries.pulled(group.base, registry)
         if digest := project.answers["digests"].get(group.base):

@@ -479,7 +479,6 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("packages", "[]"),
     ("packages", ["libstdc++6", "python3.8"]),
     ("registry", ""),
-    ("registry", None),
     ("registry", "localhost:5000/hub"),
     ("registry", {"docker.io": "harbor.example.com/docker-hub__proxy", "ghcr.io": "r:5000"}),
     ("registry", "{nvcr.io: artifactory.example.com/nvcr--remote}"),

@@ -66,7 +66,7 @@ def _read_registry_prefix(answer: str) -> str:
 
 def _read_registry(answer: object) -> str | Mapping[str, str]:
     """Return a prefix for the images of every registry, or a map of registry to prefix."""
-    prefixes = "" if answer is None else text_or_map(answer)  # YAML reads an empty text as None
+    prefixes = text_or_map(answer)
     if isinstance(prefixes, str):
         return _read_registry_prefix(prefixes)
     example = "{docker.io: m.daocloud.io/docker.io, nvcr.io: m.daocloud.io/nvcr.io}"
