@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from packaging.version import Version
 
-from . import catalogue, drivers, holds, registries, sharing
+from . import catalogue, drivers, editors, holds, registries, sharing
 from .answers import Answers
 from .catalogue import Release
 from .questions.general import HOST, KIND
@@ -21,10 +21,6 @@ from .questions.network import NO_PROXY, PROXY
 from .questions.people import PEOPLE, Person
 from .questions.ports import BIND_ADDRESS, PORTS
 from .questions.tensorflow import DRIVER, SHARING, TF_VERSIONS
-
-EDITOR_GLIBC = Version("2.28")
-"""Oldest glibc for the server of Visual Studio Code:
-https://code.visualstudio.com/docs/remote/faq#_can-i-run-vs-code-server-on-older-linux-distributions"""
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,14 @@ class Container(sharing.Group):
     @property
     def runs_editors(self) -> bool:
         """Whether its Ubuntu runs the server of today's Visual Studio Code."""
-        return Version(catalogue.GLIBC[self.toolkit.codename]) >= EDITOR_GLIBC
+        return Version(self.toolkit.glibc) >= editors.GLIBC
+
+    @property
+    def extensions(self) -> editors.Extensions:
+        """Extensions of an editor that work with the oldest Python used in it."""
+        pythons = [release.environment_python for release in self.releases if release.requirement]
+        in_image = (self.python or editors.TODAY).rstrip("?")
+        return editors.extensions_for(min(pythons, key=Version, default=in_image))
 
     @property
     def title(self) -> str:
@@ -170,22 +173,8 @@ def only_on_data_center_gpus(answers: Answers) -> list[Container]:
     ]
 
 
-def editor_paths(answers: Answers) -> dict[str, str]:
-    """Return where Visual Studio Code shall install its server, by ssh alias.
-
-    A place per container, since all share one home, and servers of two containers in one
-    place disturb each other: https://github.com/microsoft/vscode-remote-release/issues/472
-    """
-    return {
-        f"{answers[HOST]}-{alias.name}": f"/AI/.vscode/{container.name}"
-        for container in plan(answers)
-        if container.runs_editors
-        for alias in container.aliases
-    }
-
-
-def too_old_for_editors(answers: Answers) -> list[str]:
-    """Return the names of the containers that cannot run today's Visual Studio Code."""
+def newer_glibc(answers: Answers) -> list[str]:
+    """Return the names of the containers where editors' servers get a newer glibc."""
     return [container.name for container in plan(answers) if not container.runs_editors]
 
 

@@ -113,6 +113,8 @@ def test_the_directory_has_exactly_its_files(project: CopierProject, person: str
     expected |= {f"images/container/{name}.sh" for name in ("conda", "health", "start")}
     for name in groups(project):
         expected |= {f"base/{name}.yaml", f"images/{name}/Dockerfile"}
+    if any(group.toolkit.codename == "bionic" for group in groups(project).values()):
+        expected |= {"images/editors/glibc.sh", "images/editors/patchelf.sh"}
     for version in project.answers["tf_versions"]:
         if catalogue.releases()[version].requirement:
             expected.add(f"base/environments/tf{version}.yml")
@@ -216,6 +218,7 @@ def test_a_pod_asks_for_one_gpu_that_its_releases_run_on(
         pod = deployment["spec"]["template"]["spec"]
         (container,) = pod["containers"]
         assert container["resources"] == {"limits": {"nvidia.com/gpu": 1}}
+        assert pod["hostname"] == name.replace(".", "-")  # not the pod's, which is new each time
         node = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
         (term,) = node["nodeSelectorTerms"]
         possible = [labels.get(g, g) for g in group.releases[0].gpus.possible]

@@ -15,6 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from packaging.version import Version
 from pytest_copier.plugin import CopierProject
 
 from extensions import catalogue, registries, sharing
@@ -91,6 +92,7 @@ COMPOSE_DEV_CONTAINER = {
         "updateRemoteUserUID": {"type": "boolean"},
         "overrideCommand": {"type": "boolean"},
         "shutdownAction": {"enum": ["none", "stopCompose"]},
+        "customizations": {"type": "object"},
     },
     "required": ["dockerComposeFile", "service", "workspaceFolder"],
     "additionalProperties": False,
@@ -155,6 +157,8 @@ def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
     expected |= {"host/setup.sh", "host/facts.sh", "host/doctor.sh", "host/bundle.sh"}
     for name in groups(project):
         expected |= {f"images/{name}/Dockerfile", f".devcontainer/{name}/devcontainer.json"}
+    if any(group.toolkit.codename == "bionic" for group in groups(project).values()):
+        expected |= {"images/editors/glibc.sh", "images/editors/patchelf.sh"}
     for version in project.answers["tf_versions"]:
         if catalogue.releases()[version].requirement:
             expected.add(f"environments/tf{version}.yml")
@@ -299,10 +303,13 @@ def test_a_dockerfile_starts_from_the_pinned_official_image(project: CopierProje
 
 
 def test_a_dockerfile_runs_two_scripts_and_copies_nothing(project: CopierProject) -> None:
-    for name in groups(project):
+    for name, group in groups(project).items():
         text = (project / f"images/{name}/Dockerfile").read_text()
         instructions = re.findall(r"^([A-Z]+) ", text, re.MULTILINE)
-        assert instructions.count("RUN") == 2
+        # a third one where glibc is older than editors want
+        old = group.toolkit.codename == "bionic"
+        assert instructions.count("RUN") == 2 + old
+        assert ("/opt/editors" in text) == old
         assert not {"COPY", "ADD"} & set(instructions)
 
 
@@ -353,7 +360,9 @@ def test_an_environment_has_exactly_its_release(project: CopierProject) -> None:
         assert (file["name"], pip) == (f"tf{version}", "pip")
         assert file["channels"] == ["conda-forge", "nodefaults"]
         assert python == f"python={release.environment_python}"
-        assert requirements == {"pip": [release.requirement, *release.constraints]}
+        debugpy = {"3.6": ["debugpy==1.5.1"], "3.7": ["debugpy==1.7.0"]}
+        debugger = debugpy.get(release.environment_python, [])
+        assert requirements == {"pip": [release.requirement, *release.constraints, *debugger]}
 
 
 def test_a_dev_container_opens_its_service_as_the_person_and_never_stops_it(
@@ -369,6 +378,21 @@ def test_a_dev_container_opens_its_service_as_the_person_and_never_stops_it(
         assert configuration["remoteUser"] == project.answers["user"]
         assert configuration["shutdownAction"] == "none"
         assert configuration["overrideCommand"] is False
+
+
+def test_a_dev_container_installs_a_debugger_that_takes_its_oldest_python(
+    project: CopierProject,
+) -> None:
+    versions = {"3.6": "@2023.1.12492010", "3.7": "@2024.0.1"}
+    for service, group in groups(project).items():
+        path = project.path / ".devcontainer" / service / "devcontainer.json"
+        extensions = json.loads(path.read_text())["customizations"]["vscode"]["extensions"]
+        pythons = [release.environment_python for release in group.releases if release.requirement]
+        oldest = min(pythons, key=Version, default="")
+        debugger = f"ms-python.debugpy{versions.get(oldest, '')}"
+        assert extensions == ["ms-python.python", debugger, "ms-toolsai.jupyter"]
+        told = f"| {service} | `code --install-extension {debugger}` |"
+        assert (told in (project / "README.md").read_text()) == ("@" in debugger)
 
 
 def test_every_release_has_an_alias_that_leads_to_its_container_and_environment(

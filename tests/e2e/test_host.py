@@ -220,7 +220,8 @@ def test_the_gpus_are_asked_for(host: Directory, service: str) -> None:
 def test_an_image_adds_two_content_layers_without_traces(host: Directory, service: str) -> None:
     history = output("docker", "history", "--format={{.CreatedBy}}\t{{.Size}}", host.image(service))
     ours = history.split("init_env1.sh")[0].splitlines()
-    assert len([line for line in ours if not line.endswith("\t0B")]) == 2
+    newer_glibc = service == f"tf{RELEASES['bionic']}"  # of editors, a third one
+    assert len([line for line in ours if not line.endswith("\t0B")]) == 2 + newer_glibc
     traces = in_image(
         host.image(service),
         """find /var/lib/apt/lists /var/cache/apt/archives /var/log/apt /tmp -type f -not -name lock

@@ -10,6 +10,7 @@ main() {
     check_user
     check_mounts
     trust_certificates
+    give_editors_folders
     save_environment
     make_host_key
     check_keys
@@ -50,6 +51,28 @@ trust_certificates() {
     if [[ ! -e ${company[0]} ]]; then return; fi
     export SSL_CERT_FILE=$all REQUESTS_CA_BUNDLE=$all CURL_CA_BUNDLE=$all
     export GIT_SSL_CAINFO=$all NODE_EXTRA_CA_CERTS=$all
+}
+
+# All containers share one home, and the servers of two containers disturb each other in
+# one folder: links in the home lead each container to folders of its own.
+give_editors_folders() {
+    local name own=/AI/.vscode/$HOSTNAME link=/run/container/editors shared=
+    ln -sfT "$own" "$link"
+    for name in .vscode-server .vscode-server-insiders .vscodium-server .cursor-server .windsurf-server; do
+        if ! mkdir -p "$own/$name"; then
+            say "$own/$name could not be made; on the host see: df -h ${project@Q}"
+            return
+        fi
+        ln -sT "$link/$name" "/AI/$name" 2>/dev/null || true # another container was first
+        if [[ $(readlink "/AI/$name") != "$link/$name" ]]; then
+            say "/AI/$name is one folder for all containers, whose editors disturb each other there;" \
+                "close the editors, in this container run: mv -T /AI/$name $own/$name; and restart it"
+            shared=yes
+        fi
+    done
+    if [[ $shared || ! -e ${VSCODE_SERVER_PATCHELF_PATH-} ]]; then
+        unset VSCODE_SERVER_CUSTOM_GLIBC_PATH VSCODE_SERVER_CUSTOM_GLIBC_LINKER VSCODE_SERVER_PATCHELF_PATH
+    fi
 }
 
 # What the image and Compose set, for the shells that read /etc/profile.d.
