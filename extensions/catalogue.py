@@ -73,6 +73,14 @@ class Toolkit:
         return GLIBC[self.codename]
 
 
+def _range(generations: tuple[str, ...]) -> str:
+    """Return generations as a range where they are consecutive, else as a list."""
+    first, last = GENERATIONS.index(generations[0]), GENERATIONS.index(generations[-1])
+    if len(generations) > 1 and generations == GENERATIONS[first : last + 1]:
+        return f"{generations[0]}-{generations[-1]}"
+    return ",".join(generations)
+
+
 @dataclass(frozen=True)
 class Gpus:
     """The NVIDIA GPU generations that a TensorFlow build runs on."""
@@ -88,6 +96,16 @@ class Gpus:
     def possible(self) -> tuple[str, ...]:
         """Generations that are not known to fail, oldest first."""
         return tuple(g for g in GENERATIONS if g in self.runs + self.slow + self.unverified)
+
+    @property
+    def short(self) -> str:
+        """Such as ``pascal-ada hopper-blackwell slow``."""
+        words = [_range(self.runs)]
+        if self.slow:
+            words.append(f"{_range(self.slow)} slow")
+        if self.unverified:
+            words.append(f"{_range(self.unverified)}?")
+        return " ".join(words)
 
     def __str__(self) -> str:
         """Such as ``pascal to ampere, ada slow, hopper?``."""
@@ -120,8 +138,6 @@ class Release:
     trouble_in: str | None
     """Where its trouble is: in its ``image`` or in its ``environment``."""
     trouble_link: str | None
-    note: str
-    """What a person must know who chooses it, in a few words; empty for a plain release."""
 
     @property
     def environment(self) -> str:
@@ -140,17 +156,24 @@ class Release:
         return self.image.rpartition(":")[2].partition("-gpu")[0]
 
     @property
+    def minor(self) -> str:
+        """Such as ``2.17``; of NVIDIA's build its whole version."""
+        return self.version if "-" in self.version else ".".join(self.version.split(".")[:2])
+
+    @property
+    def sound(self) -> bool:
+        """Whether it has an image of its own without known trouble."""
+        return self.own_image and self.trouble_in != "image"
+
+    @property
     def label(self) -> str:
-        """One line for the list of choices."""
-        parts = [
-            f"{self.version:<14}",
-            *([f"({self.note})"] if self.note else []),
-            f"CUDA {self.toolkit.cuda:<7}",
-            f"Python {self.python or self.pythons[-1]:<5}",
-            f"driver >= {self.toolkit.driver:<10}",
-            str(self.gpus),
-        ]
-        return " ".join(parts)
+        """One line of the list of choices, which has 75 columns in a terminal of 80."""
+        cuda = ".".join(self.toolkit.cuda.split(".")[:2])
+        return (
+            f"{self.version + ('' if self.own_image else ' env'):<15}CUDA {cuda:<5}"
+            f"py{(self.python or self.pythons[-1]).rstrip('?'):<5}"
+            f"driver {self.toolkit.driver.partition('.')[0]} {self.gpus.short}"
+        )
 
 
 @cache
@@ -194,15 +217,6 @@ def newest_of_line(line: str) -> Toolkit:
     return [toolkit for toolkit in toolkits().values() if toolkit.line == line][-1]
 
 
-def _note(facts: Mapping[str, Any], base: str) -> str:
-    if "label" in facts:
-        return str(facts["label"])
-    if "image" in facts:
-        return ""
-    own = f"image {facts['unusable']['why']}" if "unusable" in facts else "no image"
-    return f"{own}: environment on {base.rpartition(':')[2]}"
-
-
 def _constraints(facts: Mapping[str, Any]) -> tuple[str, ...]:
     needs = facts.get("wheel", {}).get("needs", [])
     return tuple(load()["constraints"][name]["requirement"] for name in needs)
@@ -235,7 +249,6 @@ def releases() -> dict[str, Release]:
             trouble=facts.get("trouble"),
             trouble_in=facts.get("trouble_in"),
             trouble_link=facts.get("trouble_link"),
-            note=_note(facts, toolkits()[facts["toolkit"]].image),
         )
         for version, facts in load()["releases"].items()
     }
@@ -251,9 +264,25 @@ def python_of(image: str) -> str | None:
     return next((r.python for r in releases().values() if r.own_image and r.image == image), None)
 
 
-def choices() -> list[list[str]]:
-    """Return label and version of every release, newest first."""
-    return [[release.label, version] for version, release in reversed(releases().items())]
+def listed(also: Collection[str] = ()) -> list[Release]:
+    """Return the releases to choose from, newest first.
+
+    Of each minor the newest that is sound, or the newest where none is.
+
+    Args:
+        also: Versions that are listed in any case: those that were answered.
+    """
+    best: dict[str, str] = {}
+    for version, release in releases().items():
+        if release.sound or not (release.minor in best and releases()[best[release.minor]].sound):
+            best[release.minor] = version
+    shown = {*best.values(), *also}
+    return [release for version, release in reversed(releases().items()) if version in shown]
+
+
+def choices(also: Collection[str] = ()) -> list[list[str]]:
+    """Return label and version of the releases to choose from, newest first."""
+    return [[release.label, release.version] for release in listed(also)]
 
 
 def default_versions(fits: Callable[[Release], bool], gpus: Collection[str]) -> list[str]:

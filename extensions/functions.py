@@ -123,7 +123,7 @@ GLOBALS: dict[str, Any] = {
     "mirror_names": lambda: ", ".join(mirrors.known()),
     "outlook": of_answers(lambda a: sharing.outlook(a[TF_VERSIONS], a[SHARING])),
     "partition": of_answers(lambda answers: sharing.partition(answers[TF_VERSIONS])),
-    "version_choices": catalogue.choices,
+    "version_choices": of_answers(lambda answers: catalogue.choices(answers[TF_VERSIONS])),
     # of the templates
     "built_image": of_answers(cluster.built_image),
     "conda_in_home": of_answers(cluster.conda_in_home),

@@ -97,18 +97,18 @@ REFUSED: list[tuple[str, Any, str]] = [
     (
         "tf_versions",
         ["2.15"],
-        "'2.15' is not in the catalogue; choose one of 2.15.0, 2.15.0.post1, 2.15.1",
+        "'2.15' is a minor version; choose one of 2.15.0, 2.15.0.post1, 2.15.1",
     ),
     (
         "tf_versions",
         ["2.l7.0"],
-        "'2.l7.0' is not in the catalogue; choose one of 2.7.0, 2.17.0, 2.8.0",
+        "'2.l7.0' is not in the catalogue; choose one of 2.7.0, 2.17.0, 2.9.0",
     ),
     (
         "tf_versions",
         ["2.15", "1.15.5", "1.13.9"],
-        "'2.15' and '1.13.9' are not in the catalogue; choose one of 2.15.0, 2.15.0.post1, 2.15.1, "
-        "1.13.1, 1.13.2",
+        "'2.15' is a minor version; choose one of 2.15.0, 2.15.0.post1, 2.15.1; "
+        "'1.13.9' is not in the catalogue; choose one of 1.13.1, 1.13.2",
     ),
     (
         "tf_versions",

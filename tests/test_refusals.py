@@ -26,7 +26,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "host": ("GPU 01", "'GPU 01' is not valid for a Compose project"),
     "tf_versions": (
         ["1.15"],
-        "'1.15' is not in the catalogue; choose one of 1.15.0, 1.15.2, 1.15.4, 1.15.5",
+        "'1.15' is a minor version; choose one of 1.15.0, 1.15.2, 1.15.3, 1.15.4, 1.15.5",
     ),
     "driver": ("newest", "'newest' is not a driver version"),
     "gpus": (["maxwell"], "'maxwell' is not a known GPU generation"),

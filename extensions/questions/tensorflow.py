@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from functools import partial
 
-from .. import catalogue, drivers, machine, sharing
+from .. import catalogue, drivers, machine, sharing, versions
 from ..answers import Answers, Kind, Question, RefusedError
 from ..reading import listed, one_of, parsed, quoted_text, shown, text, texts
 from .general import CONTAINERS, KIND
@@ -111,18 +110,11 @@ GPUS = Question[tuple[str, ...]](
 )
 
 
-def _suggested(version: str) -> list[str]:
-    known = list(catalogue.releases())
-    minor = ".".join(version.split(".")[:2])
-    same = [v for v in known if v.startswith(f"{minor}.")]
-    return same or difflib.get_close_matches(version, known, 3, 0.3) or known[-3:]
-
-
 def _read_tf_versions(answer: object) -> tuple[str, ...]:
     """Return the chosen versions in the order of the catalogue, oldest first."""
-    versions = parsed(answer)
-    if isinstance(versions, list):
-        for version in versions:
+    typed = parsed(answer)
+    if isinstance(typed, list):
+        for version in typed:
             if isinstance(version, float):
                 raise RefusedError(
                     f"{shown(version)} was read as a number; quote each version, as in '2.10.1'"
@@ -132,14 +124,10 @@ def _read_tf_versions(answer: object) -> tuple[str, ...]:
         raise RefusedError(
             f"{shown(answer)} is not a list of versions; choose at least one, such as ['2.17.0']"
         )
-    if gone := [version for version in chosen if version not in catalogue.releases()]:
-        instead = [better for version in gone for better in _suggested(version)]
-        verb = "is" if len(gone) == 1 else "are"
-        raise RefusedError(
-            f"{listed(map(shown, gone))} {verb} not in the catalogue; "
-            f"choose one of {', '.join(instead)}"
-        )
-    return tuple(version for version in catalogue.releases() if version in chosen)
+    releases = catalogue.releases()
+    if wrong := [version for version in chosen if version not in releases]:
+        raise RefusedError("; ".join(f"{shown(v)} {versions.advice(v, releases)}" for v in wrong))
+    return tuple(version for version in releases if version in chosen)
 
 
 def _check_tf_versions(chosen: tuple[str, ...], answers: Answers) -> None:
