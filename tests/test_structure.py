@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from extensions import questions
+from extensions import functions, questions
 from tests.support import ROOT
 
 HOME = ROOT / "extensions"
@@ -46,3 +46,7 @@ def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
 def test_a_question_that_nobody_answered_has_a_value_of_the_same_type(name: str) -> None:
     question = questions.TABLE[name]
     assert not question.unanswered or question.read(question.unanswered) == question.unanswered
+
+
+def test_no_function_hides_an_answer_from_the_templates() -> None:
+    assert not functions.GLOBALS.keys() & questions.TABLE.keys()
