@@ -13,7 +13,7 @@ from functools import lru_cache
 from packaging.version import Version
 
 from . import catalogue, drivers, editors, holds, registries, sharing
-from .answers import Answers
+from .answers import Answers, Kind
 from .catalogue import Release
 from .questions.general import HOST, KIND
 from .questions.images import DIGESTS, REGISTRY
@@ -150,10 +150,20 @@ def environments(answers: Answers) -> list[Release]:
     return [r for r in catalogue.chosen(answers[TF_VERSIONS]) if r.requirement]
 
 
-def ssh_aliases(answers: Answers) -> list[str]:
-    """Return the ssh aliases of the shared account, such as ``gpu01-tf2.17.0``."""
-    aliases = [alias for container in plan(answers) for alias in container.aliases]
-    return [f"{answers[HOST]}-{alias.name}" for alias in aliases]
+def ssh_aliases(answers: Answers, person: Person | None = None) -> list[str]:
+    """Return the ssh aliases of a person, such as ``gpu01-tf2.17.0``.
+
+    Args:
+        answers: All answers.
+        person: Whose; None of the shared account.
+    """
+    theirs = [container for container in services(answers) if container.person == person]
+    return [f"{answers[HOST]}-{alias.name}" for made in theirs for alias in made.aliases]
+
+
+def colleagues(answers: Answers) -> list[Person]:
+    """Return the people who have containers of their own on this host."""
+    return list(answers[PEOPLE]) if answers[KIND] == Kind.HOST else []
 
 
 def only_on_the_host(answers: Answers) -> bool:
@@ -206,7 +216,7 @@ def services(answers: Answers) -> list[Container]:
             port=(port := ledger[f"{person.name}/{container.entry}"]),
             published=_published(address, port),
         )
-        for person in answers[PEOPLE]
+        for person in colleagues(answers)
         for container in made
     ]
 

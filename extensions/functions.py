@@ -125,6 +125,7 @@ GLOBALS: dict[str, Any] = {
     "partition": of_answers(lambda answers: sharing.partition(answers[TF_VERSIONS])),
     "version_choices": of_answers(lambda answers: catalogue.choices(answers[TF_VERSIONS])),
     # of the templates
+    "colleagues": of_answers(containers.colleagues),
     "built_image": of_answers(cluster.built_image),
     "conda_in_home": of_answers(cluster.conda_in_home),
     "costs": of_answers(lambda a: sharing.costs(a[TF_VERSIONS], a[SHARING])),

@@ -6,6 +6,7 @@ A few dozen answers by default; thousands by
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
@@ -281,7 +282,7 @@ def bash(script: Path, commands: str) -> list[str]:
     """Run commands with a generated script's functions, up to its main; return what they say."""
     text = script.read_text(encoding="utf-8")
     functions, _, _ = text.rpartition("\nmain")
-    environment = "CURRENT_UID=4321:4321\n"
+    environment = "CURRENT_UID=4321:4321 CURRENT_USER=ai\n"
     told = "\nsay() { printf '%s\\0' \"$*\"; }\ntold() { printf '%s\\0' \"$@\"; }\n"
     spoken = subprocess.run(
         ["bash", "-s"], input=environment + functions + told + commands,
@@ -370,12 +371,13 @@ def assert_ssh_means(folder: Path, answers: Mapping[str, Any]) -> None:
     keys = f"{answers['host_home']}/.ssh/authorized_keys"
     (sentence,) = bash(folder / "images/container/start.sh", "check_keys")
     assert f"add public keys to {keys} on the host" in sentence
-    config = (folder / "images/container/sshd_config").read_text(encoding="utf-8").splitlines()
-    (line,) = [line for line in config if line.startswith("AuthorizedKeysFile ")]
+    script = folder / "images/container/start.sh"
+    options = bash(script, 'told "${sshd_options[@]}"')
+    (line,) = [line for line in options if line.startswith("AuthorizedKeysFile ")]
     assert re.fullmatch(r'AuthorizedKeysFile "([^"\\]*)" /AI/.ssh/authorized_keys', line)
     assert line.split('"')[1].replace("%%", "%") == keys
     assert "%" not in line.replace("%%", "")
-    assert f"AllowUsers {answers['user']}" in config
+    assert f"AllowUsers {getpass.getuser()}" in options
     for group in groups(answers)[:2]:
         alias = f"{answers['host']}-{service_name(group.entry)}"
         client = output("ssh", "-G", "-F", folder / "ssh_config", alias).splitlines()

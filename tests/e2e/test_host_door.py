@@ -18,6 +18,7 @@ from pytest_copier.plugin import CopierProject
 from tests.e2e.support import PERSON, Directory, Laptop, output, run
 
 EFFECTIVE = """
+    allowusers ai
     allowagentforwarding no
     allowtcpforwarding yes
     authenticationmethods publickey
@@ -38,9 +39,6 @@ EFFECTIVE = """
 """
 """Of what OpenSSH and this directory decide, what keeps the door shut."""
 
-HOST_KEY = "/AI/.ssh/ssh_host_ed25519_key"
-"""Named by start.sh, without which sshd does not even print what it would do."""
-
 AWAITS_QUANTUM_COMPUTERS = "does not provide protection against post-quantum attacks"
 
 
@@ -49,7 +47,9 @@ def port(laptop: Laptop, service: str) -> int:
 
 
 def test_sshd_keeps_the_door_shut(host: Directory, service: str) -> None:
-    effective = host.exec(service, "/usr/sbin/sshd", "-T", "-h", HOST_KEY).splitlines()
+    options = "source <(sed '/^main() {/,$d' /usr/local/bin/container-start)"
+    script = f'{options}; /usr/sbin/sshd -T "${{sshd_options[@]}}"'
+    effective = host.exec(service, "bash", "-c", script).splitlines()
     if "challengeresponseauthentication no" in effective:  # its name up to OpenSSH 8.6
         effective.append("kbdinteractiveauthentication no")
     wanted = {line.strip() for line in EFFECTIVE.strip().splitlines()}
@@ -151,11 +151,11 @@ def test_sshd_reads_the_answered_path_whatever_is_in_it(
 ) -> None:
     accepted = set(punctuation + " éİß李🎤") - set(":$#\"'`\\/")
     home = f"/data/{''.join(sorted(accepted))}"
-    config = generate(host_home=home, conda_path=f"{home}/c") / "images/container/sshd_config"
-    script = f"cat >/tmp/config; /usr/sbin/sshd -T -h {HOST_KEY} -f /tmp/config; rm /tmp/config"
+    start = generate(host_home=home, conda_path=f"{home}/c") / "images/container/start.sh"
+    script = start.read_text().partition("\nmain() {")[0]
+    script += '\n/usr/sbin/sshd -T -f /etc/ssh/sshd_config "${sshd_options[@]}"'
     effective = output(
         "docker", "exec", "-i", "-e", "LANG=C.UTF-8", host.image(service), "bash", "-c", script,
-        input=config.read_text(),
     )  # fmt: skip
     (line,) = [x for x in effective.splitlines() if x.startswith("authorizedkeysfile ")]
     wanted = f"{home.replace('%', '%%')}/.ssh/authorized_keys /AI/.ssh/authorized_keys"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # User, sshd and environment of every image, the quick part. The Dockerfiles run it as
-# root with CURRENT_UID=uid:gid.
+# root with CURRENT_UID=uid:gid and the login name as CURRENT_USER.
 set -euo pipefail
 
 : "${CURRENT_UID:?is the build argument uid:gid}"
-user=ai
+user=${CURRENT_USER:?is the build argument with the login name}
 uid=${CURRENT_UID%:*}
 gid=${CURRENT_UID#*:}
 

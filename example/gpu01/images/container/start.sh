@@ -1,10 +1,20 @@
 #!/usr/bin/env bash
-# Starts a container, as its user.
+# Starts a container, as its user:  container-start [HOME PROJECT]
+# A person with containers of their own has another home and project directory on the host.
 set -euo pipefail
 
 # On Kubernetes the directory differs from person to person, and a Secret brings the key.
-project=${PROJECT_PATH:-/home/ai/tensorflow_volume}
+project=${2:-${PROJECT_PATH:-/home/ai/tensorflow_volume}}
 host_key=${SSH_HOST_KEY:-/AI/.ssh/ssh_host_ed25519_key}
+host_home=${1:-/home/ai}
+home_keys=$host_home/.ssh/authorized_keys
+ai_keys=/AI/.ssh/authorized_keys
+# In sshd's configuration % begins a token.
+sshd_options=(
+    -h "$host_key"
+    -o "AllowUsers $(id -un 2>/dev/null)"
+    -o "AuthorizedKeysFile \"${home_keys//%/%%}\" $ai_keys"
+)
 
 main() {
     check_user
@@ -14,7 +24,7 @@ main() {
     save_environment
     make_host_key
     check_keys
-    exec /usr/sbin/sshd -D -e -f /etc/ssh/sshd_config -h "$host_key" 2> >(explain_log >&2)
+    exec /usr/sbin/sshd -D -e -f /etc/ssh/sshd_config "${sshd_options[@]}" 2> >(explain_log >&2)
 }
 
 say() {
@@ -108,7 +118,6 @@ make_host_key() {
 }
 
 check_keys() {
-    local home_keys=/home/ai/.ssh/authorized_keys ai_keys=/AI/.ssh/authorized_keys
     if [[ ! (-s $home_keys && -r $home_keys) && ! -s $ai_keys ]]; then
         say "nobody can log in yet: add public keys to $home_keys on the host, readable for UID $(id -u)"
     fi
