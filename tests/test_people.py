@@ -1,0 +1,108 @@
+"""People have containers of their own; who was there before keeps everything."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from pytest_copier.plugin import CopierProject
+
+from tests.support import missing
+
+PEOPLE = {
+    "alice": {"uid": 1001},
+    "bob": {"uid": 1002, "gid": 100, "home": "/data/bob", "project": "/data/my bob"},
+}
+
+
+@pytest.fixture(scope="module")
+def alone(generate: Callable[..., CopierProject]) -> CopierProject:
+    return generate()
+
+
+@pytest.fixture(scope="module")
+def shared(generate: Callable[..., CopierProject], article: dict[str, Any]) -> CopierProject:
+    ledger = {
+        **article["ports"],
+        "alice/1.15.5": 11523,
+        "alice/2.17.0": 21723,
+        "bob/1.15.5": 11524,
+        "bob/2.17.0": 21724,
+    }
+    return generate(people=PEOPLE, ports=ledger)
+
+
+def compose(project: CopierProject) -> dict[str, Any]:
+    """The compose file as Compose understands it."""
+    command = ["docker", "compose", "config", "--format=json"]
+    try:
+        done = subprocess.run(command, cwd=project.path, capture_output=True, text=True)
+    except FileNotFoundError:
+        missing("Docker Compose is not installed")
+    assert done.returncode == 0, done.stderr
+    config: dict[str, Any] = json.loads(done.stdout)
+    return config
+
+
+def test_the_containers_of_the_shared_account_do_not_change(
+    alone: CopierProject, shared: CopierProject
+) -> None:
+    before, after = compose(alone)["services"], compose(shared)["services"]
+    for name in ("tf1.15.5", "tf2.17.0"):
+        context = after[name]["build"].pop("context")
+        assert context.replace(str(shared.path), str(alone.path)) == before[name]["build"].pop(
+            "context"
+        )
+        for service in (before, after):
+            for volume in service[name]["volumes"]:
+                if volume["target"] == "/environments":
+                    volume["source"] = "environments"
+        assert after[name] == before[name]
+
+
+def test_an_image_is_the_same_for_everybody_up_to_its_last_layer(
+    alone: CopierProject, shared: CopierProject
+) -> None:
+    for file in ("images/tf2.17.0/Dockerfile", "images/init_env1.sh", "images/init_env2.sh"):
+        assert (alone / file).read_text() == (shared / file).read_text()
+
+
+def test_each_has_her_own_ids_directories_name_and_port(shared: CopierProject) -> None:
+    services = compose(shared)["services"]
+    bob = services["bob-tf2.17.0"]
+    assert bob["user"] == "1002:100"
+    assert bob["build"]["args"] == {"CURRENT_UID": "1002:100", "CURRENT_USER": "bob"}
+    assert bob["build"]["dockerfile"] == "tf2.17.0/Dockerfile"
+    assert bob["container_name"] == bob["hostname"] == "gpu01-bob-tf2.17.0"
+    assert bob["ports"][0]["published"] == "21724"
+    assert bob["command"] == ["container-start", "/data/bob", "/data/my bob"]
+    mounted = {volume["target"]: volume for volume in bob["volumes"]}
+    assert (mounted["/data/bob"]["source"], mounted["/data/bob"]["read_only"]) == (
+        "/data/bob",
+        True,
+    )
+    assert mounted["/AI"]["source"] == "/data/my bob"
+    assert not {"/home/ai", "/home/alice"} & set(mounted)
+    alice = services["alice-tf1.15.5"]
+    assert alice["user"] == "1001:1001"
+    assert alice["command"][1:] == ["/home/alice", "/home/alice/tensorflow_volume"]
+
+
+def test_each_has_her_own_aliases_and_host_key(shared: CopierProject) -> None:
+    command = ["ssh", "-G", "-F", "ssh_config", "gpu01-alice-tf2.17.0"]
+    told = subprocess.run(command, cwd=shared.path, capture_output=True, text=True, check=True)
+    wanted = {"port 21723", "user alice", "hostkeyalias gpu01-alice-containers", "hostname gpu01"}
+    assert wanted <= set(told.stdout.splitlines())
+
+
+def test_the_ledger_remembers_people_who_left(
+    shared: CopierProject, generate: Callable[..., CopierProject]
+) -> None:
+    recorded = yaml.safe_load((shared / ".copier-answers.yml").read_text())["ports"]
+    only_bob = generate(people={"bob": PEOPLE["bob"]}, ports=recorded)
+    assert "alice" not in (only_bob / "docker-compose.yml").read_text()
+    assert yaml.safe_load((only_bob / ".copier-answers.yml").read_text())["ports"] == recorded
