@@ -22,7 +22,7 @@ NAMES = """kind host tf_versions driver gpus uid gid host_home conda_path projec
     subnet admin deploy_path language ports""".split()
 
 SETTINGS = """_min_copier_version _subdirectory _jinja_extensions _envops _skip_if_exists
-    _message_after_copy _message_after_update""".split()
+    _message_after_copy _message_after_update _migrations""".split()
 
 
 def test_the_questions_have_their_names_and_their_order() -> None:
@@ -30,10 +30,14 @@ def test_the_questions_have_their_names_and_their_order() -> None:
     assert set(questions.TABLE) == set(NAMES)
 
 
-def test_no_setting_is_misspelt_and_none_runs_a_command() -> None:
+def test_no_setting_is_misspelt_and_none_runs_a_command_but_to_move_files() -> None:
     assert {name for name in CONFIG if name.startswith("_")} == set(SETTINGS)
     assert CONFIG["_min_copier_version"] == "9.19.0"
     assert CONFIG["_envops"]["undefined"] == "jinja2.StrictUndefined"
+    (migration,) = CONFIG["_migrations"]
+    assert migration["when"] == (
+        "{{ _stage == 'after' and has_moved_files(_copier_conf.dst_path) }}"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
