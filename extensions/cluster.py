@@ -5,15 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .answers import Answers
-from .containers import Container
+from .containers import Container, service_name
+from .pods import GpuResource, PodResources, gpu_resource
 from .questions.images import IMAGE_REGISTRY, IMAGE_TAG
 from .questions.paths import CONDA_PATH, HOST_HOME, PROJECT_PATH
+from .questions.people import Person
+from .questions.pods import GPU_RESOURCE, GPUS_PER_POD, POD_RESOURCES
 
 _FAMILIES = {"ada": "ada-lovelace"}
 """Generations that NVIDIA's GPU feature discovery calls otherwise than the catalogue:
 https://github.com/NVIDIA/k8s-device-plugin/blob/main/internal/lm/resource.go
 It knows Ada since v0.17.0 (before: ampere, issue 943) and Blackwell since v0.17.2
 (before: undefined, pull request 1237)."""
+
+
+_SCARCE = ("pascal", "volta", "turing")
+"""Generations that are no longer sold for servers, and that alone run CUDA 10."""
+
+DRIVER_LABELS = ("nvidia.com/cuda.driver-version.major", "nvidia.com/cuda.driver.major")
+"""Labels with the major version of a node's driver: today's, and the deprecated one:
+https://github.com/NVIDIA/k8s-device-plugin/blob/main/docs/gpu-feature-discovery/README.md"""
 
 
 def object_name(container: Container) -> str:
@@ -32,12 +43,21 @@ def gpu_families(container: Container) -> list[str]:
     return [_FAMILIES.get(g, g) for g in first if all(g in possible for possible in others)]
 
 
+def scarce_families(container: Container) -> list[str]:
+    """Return the generations that a container can run on and should leave to others.
+
+    Empty where it runs on no others.
+    """
+    families = gpu_families(container)
+    scarce = [family for family in families if family in _SCARCE]
+    return scarce if len(scarce) < len(families) else []
+
+
 def driver_above(container: Container) -> str:
     """Return the newest major version of NVIDIA's driver that is too old.
 
-    Labels have it as ``nvidia.com/cuda.driver.major``, a number of its own, and node
-    affinity compares numbers; it cannot compare 450.80.02 with 450.51 beyond that:
-    https://github.com/NVIDIA/k8s-device-plugin/blob/main/docs/gpu-feature-discovery/README.md
+    `DRIVER_LABELS` have it as a number of its own, and node affinity compares numbers; it
+    cannot compare 450.80.02 with 450.51 beyond that.
     """
     return str(int(container.toolkit.driver.split(".")[0]) - 1)
 
@@ -72,3 +92,28 @@ def volumes(answers: Answers) -> list[Volume]:
         Volume("conda", answers[CONDA_PATH], "ReadWriteMany", own=False),
         Volume("project", answers[PROJECT_PATH], "ReadWriteMany", own=True),
     ]
+
+
+def gpu_requested(answers: Answers) -> GpuResource:
+    """Return what a GPU is called in the manifests."""
+    return gpu_resource(answers[GPU_RESOURCE])
+
+
+def pod_amounts(answers: Answers) -> PodResources:
+    """Return CPU and memory of a pod."""
+    return PodResources(**answers[POD_RESOURCES])
+
+
+def gpus_for(answers: Answers, whom: Container | Person) -> str:
+    """Return how many GPUs a pod asks for, of a container or of a person.
+
+    Empty for a person who has what the containers say.
+    """
+    numbers = answers[GPUS_PER_POD]
+    if isinstance(whom, Person):
+        return str(numbers.get(whom.name, "")) if isinstance(numbers, dict) else ""
+    if isinstance(numbers, int):
+        return str(numbers)
+    versions = {release.version for release in whom.releases}
+    own = [n for k, n in numbers.items() if k in versions or service_name(k) == whom.folder]
+    return str(max(own, default=1))

@@ -151,6 +151,12 @@ GLOBALS: dict[str, Any] = {
     "services": of_answers(containers.services),
     "ssh_aliases": of_answers(containers.ssh_aliases),
     "volumes": of_answers(cluster.volumes),
+    # of a cluster's pods
+    "driver_labels": cluster.DRIVER_LABELS,
+    "gpu_requested": of_answers(cluster.gpu_requested),
+    "gpus_for": of_answers(cluster.gpus_for),
+    "pod_amounts": of_answers(cluster.pod_amounts),
+    "scarce_families": cluster.scarce_families,
 }
 
 FILTERS: dict[str, Callable[..., str]] = {

@@ -258,14 +258,19 @@ def test_several_bad_answers_together_are_refused_by_one_of_their_names(
     any_answers()
 
 
+def in_text(value: Any) -> Any:
+    """What YAML reads, every scalar in it as text."""
+    if isinstance(value, dict):
+        return {str(key): in_text(item) for key, item in value.items()}
+    return [in_text(item) for item in value] if isinstance(value, list) else str(value)
+
+
 def as_text(answer: Any, name: str) -> Any:
     """An answer as a person reads it, whichever way it was written."""
     question = QUESTIONS[name]
     if question["type"] == "yaml" or question.get("multiselect"):
         value = parsed(answer)
-        if isinstance(value, dict):
-            return {str(key): str(item) for key, item in value.items()}
-        items = [str(item) for item in value]
+        items = in_text(value)
         return sorted(set(items)) if question.get("multiselect") else items
     if question["type"] == "bool":
         return str(answer).lower() in ("true", "yes", "y", "on", "1", "t")

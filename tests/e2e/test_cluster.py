@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -102,21 +103,10 @@ def cluster(
             kind="cluster", host="e2e-cluster", tf_versions=[VERSION], mirror="none",
             uid=OF_THE_IMAGE, gid=OF_THE_IMAGE, host_home=str(colleague.folder / "first"),
             project_path="/srv/first", storage="hostPath", image_registry=f"{registry}/lab",
+            people={"li": {"uid": PERSON, "home": str(colleague.home),
+                           "project": str(colleague.projects)}},
         )
     )  # fmt: skip
-    first = project / "people/ai/kustomization.yaml"
-    copy = first.read_text()
-    for old, new in {
-        "namespace: ai": "namespace: li",
-        "namePrefix: ai-": "namePrefix: li-",
-        f"value: {OF_THE_IMAGE}": f"value: {PERSON}",
-        f"value: {colleague.folder}/first": f"value: {colleague.home}",
-        "value: /srv/first": f"value: {colleague.projects}",
-    }.items():
-        assert old in copy
-        copy = copy.replace(old, new)
-    (project / "people/li").mkdir()
-    (project / "people/li/kustomization.yaml").write_text(copy)
     made = Cluster(project, colleague)
     made.compose("build")
     made.compose("push")
@@ -162,6 +152,8 @@ def as_kubelet_mounts(
                 assert name_of_secret == secret["metadata"]["name"]
                 decoded = {file: b64decode(text).decode() for file, text in secret["data"].items()}
                 as_kubelet_writes(place, decoded, mode, group)
+            case {"emptyDir": {"medium": "Memory", "sizeLimit": size}}:
+                place = Path(f"tmpfs-size={size.removesuffix('i').lower()}")
             case {"emptyDir": {}}:
                 place.mkdir()
                 place.chmod(0o2777)
@@ -191,7 +183,15 @@ def as_docker_runs(
     assert limits == {}
     for each in container.get("env", []):
         options.append(f"--env={each['name']}={each['value']}")
+    requests, wanted = container["resources"]["requests"], container["resources"]["limits"]
+    assert requests.keys() == {"cpu", "memory"}
+    options.append(f"--memory={wanted['memory'].removesuffix('i').lower()}")
+    options.append(f"--memory-reservation={requests['memory'].removesuffix('i').lower()}")
     for mount in sorted(container["volumeMounts"], key=lambda mount: str(mount["mountPath"])):
+        if str(volumes[mount["name"]]).startswith("tmpfs-size="):
+            size = volumes[mount["name"]]
+            options.append(f"--mount=type=tmpfs,{size},tmpfs-mode=1777,target={mount['mountPath']}")
+            continue
         source = volumes[mount["name"]] / mount.get("subPath", "")
         access = ",readonly" if mount.get("readOnly") else ""
         options.append(f"--mount=type=bind,source={source},target={mount['mountPath']}{access}")
@@ -204,6 +204,7 @@ class Pod:
 
     name: str
     cluster: Cluster
+    spec: dict[str, Any]
     container: dict[str, Any]
     config: Path
 
@@ -214,6 +215,15 @@ class Pod:
     def probe(self, kind: str) -> int:
         command = self.container[kind]["exec"]["command"]
         return run("docker", "exec", self.name, *command).returncode
+
+    def end(self) -> float:
+        """End the pod as a kubelet does; return how many seconds it took."""
+        began, grace = time.monotonic(), int(self.spec["terminationGracePeriodSeconds"])
+        hook = self.container["lifecycle"]["preStop"]["exec"]["command"]
+        subprocess.run(["docker", "exec", self.name, *hook], timeout=grace, check=True)
+        left = max(2, round(grace - (time.monotonic() - began)))
+        output("docker", "stop", f"--time={left}", self.name)
+        return time.monotonic() - began
 
     def log(self) -> str:
         done = run("docker", "logs", self.name)
@@ -264,7 +274,7 @@ def pod(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         + f"    IdentityFile {cluster.colleague.key}\n    UserKnownHostsFile {known}\n"
         + "    StrictHostKeyChecking yes\n    BatchMode yes\n    LogLevel ERROR\n"
     )
-    made = Pod(name, cluster, container, config)
+    made = Pod(name, cluster, spec, container, config)
     try:
         probe = container["startupProbe"]
         for _ in range(probe["failureThreshold"]):
@@ -327,3 +337,25 @@ def test_every_probe_succeeds_and_leaves_no_line_in_the_log(pod: Pod) -> None:
         assert pod.probe(kind) == 0
     time.sleep(0.5)
     assert pod.log() == before
+
+
+def test_dev_shm_is_as_large_as_its_volume(pod: Pod) -> None:
+    (shm,) = [volume for volume in pod.spec["volumes"] if volume["name"] == "shm"]
+    gibibytes = int(shm["emptyDir"]["sizeLimit"].removesuffix("Gi"))
+    assert pod.ssh("df --block-size=1G --output=size /dev/shm | tail -1").strip() == str(gibibytes)
+
+
+TRAINING = """\
+trap 'sleep 2; echo saved >/AI/checkpoint; exit' TERM
+touch /AI/training
+while :; do sleep 0.1; done
+"""
+
+
+def test_training_saves_before_the_pod_ends_and_the_pod_waits_no_longer(pod: Pod) -> None:
+    """Last: the pod is gone afterwards. Of its processes the kubelet tells the first, sshd."""
+    pod.ssh(f"setsid bash -c {shlex.quote(TRAINING)} >/dev/null 2>&1 </dev/null &")
+    pod.ssh("until [ -e /AI/training ]; do sleep 0.1; done")
+    seconds = pod.end()
+    assert (pod.cluster.colleague.projects / "checkpoint").read_text() == "saved\n"
+    assert 2 < seconds < 30
