@@ -46,7 +46,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "in China": {
         "mirror": "{apt: tuna, pip: aliyun, docker: tuna, nvidia: ustc}",
-        "registry": "{docker.io: docker.m.daocloud.io, nvcr.io: m.daocloud.io/nvcr.io}",
+        "registry": {"docker.io": "docker.m.daocloud.io", "nvcr.io": "m.daocloud.io/nvcr.io"},
         "tf_versions": ["1.15.5-nv22.12", "2.17.0"],
         "gpus": [],
         "driver": "",
@@ -150,7 +150,7 @@ def files(project: CopierProject) -> dict[str, str]:
 
 
 def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
-    expected = {".copier-answers.yml", ".gitignore", ".env", "README.md"}
+    expected = {".copier-answers.yml", ".gitattributes", ".gitignore", ".env", "README.md"}
     expected |= {"docker-compose.yml", "environments/new.sh", "images/certs/.gitkeep"}
     expected |= {"images/init_env1.sh", "images/init_env2.sh"}
     expected |= {f"images/container/{name}.sh" for name in ("conda", "health", "start")}
