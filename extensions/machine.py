@@ -9,33 +9,10 @@ from functools import cache
 from pathlib import Path
 
 from .catalogue import GENERATIONS
+from .gpus import generation
 
 if sys.platform == "linux":  # Windows has none
     import pwd
-
-# Compute capability to GPU generation: https://developer.nvidia.com/cuda-gpus
-_GENERATION = {
-    "6": "pascal",
-    "7": "volta",
-    "7.5": "turing",
-    "8": "ampere",
-    "8.9": "ada",
-    "9": "hopper",
-    "10": "blackwell",
-    "11": "blackwell",
-    "12": "blackwell",
-}
-
-
-def generation(capability: str) -> str | None:
-    """Return the GPU generation of a compute capability, None for one that is unknown."""
-    return _GENERATION.get(capability) or _GENERATION.get(capability.split(".")[0])
-
-
-def generations() -> dict[str, str]:
-    """Return compute capability to GPU generation as patterns of a shell, special ones first."""
-    special_first = sorted(_GENERATION.items(), key=lambda item: "." not in item[0])
-    return {c if "." in c else f"{c}.*": name for c, name in special_first}
 
 
 def _person() -> tuple[int, int, str]:
