@@ -21,7 +21,7 @@ from pytest_copier.plugin import CopierProject
 from extensions import catalogue, registries, sharing
 from extensions.containers import service_name
 from extensions.questions.images import REGISTRY
-from tests.releases import ANSWERS_FILE
+from tests.releases import ANSWERS_FILE, Repository
 from tests.support import missing
 
 EVERY_RELEASE = list(catalogue.releases())
@@ -467,8 +467,9 @@ def test_another_version_changes_no_byte_of_the_others(
 
 
 def test_the_answers_file_can_be_read_and_names_the_template(
-    generate: Callable[..., CopierProject],
+    copier_template: Path, article: dict[str, Any], tmp_path: Path
 ) -> None:
-    recorded = yaml.safe_load((generate() / ".copier-answers.yml").read_text())
+    made = Repository.create(tmp_path / "infra").copy(copier_template, article)
+    recorded = made.answers
     assert recorded["_commit"] == "99.0.0"
     assert recorded["ports"] == {"1.15.5": 10022, "2.17.0": 20022}
