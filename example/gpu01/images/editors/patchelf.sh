@@ -18,7 +18,7 @@ main() {
     trap 'rm -f "$copy"' EXIT
     exec 9>/run/container/editors.lock && flock 9
     if ! grep -qaF "$loader" "$file"; then
-        replace "$file" starts
+        replace "$file" starts || exit 1
         patch_programs "${file%/*}" -not -path "$file"
     fi
     patch_new_extensions
@@ -39,14 +39,12 @@ refuse_shared_folder() {
 
 # replace FILE CHECK
 replace() {
-    copy=$(mktemp "$1.XXXXXX")
-    cp --preserve=mode "$1" "$copy"
-    "$libraries/patchelf" --force-rpath --set-rpath "$libraries" --set-interpreter "$loader" "$copy"
-    if ! "$2" "$copy"; then
-        say "$1 does not start with the newer glibc, so it stays as it is"
-        exit 1
-    fi
-    mv "$copy" "$1"
+    copy=$(mktemp "$1.XXXXXX") && cp --preserve=mode "$1" "$copy" &&
+        "$libraries/patchelf" --force-rpath --set-rpath "$libraries" --set-interpreter "$loader" "$copy" &&
+        "$2" "$copy" && mv "$copy" "$1" && return
+    say "$1 does not start with the newer glibc, so it stays as it is"
+    rm -f "$copy"
+    return 1
 }
 
 starts() {
@@ -70,7 +68,7 @@ patch_programs() {
     while IFS= read -rd '' program; do
         if lacks_glibc "$system_loader" "$program" &&
             [[ $("$libraries/patchelf" --print-interpreter "$program" 2>/dev/null) == "$system_loader" ]]; then
-            replace "$program" loads
+            replace "$program" loads || true
         fi
     done < <(find "$@" -type f -perm /111 -print0)
 }
