@@ -7,6 +7,7 @@ Intermediate code (PTX) is compiled at the first start for anything newer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -56,6 +57,24 @@ class Code:
 def _number(capability: str) -> tuple[int, int]:
     major, minor = capability.split(".")
     return int(major), int(minor)
+
+
+def generation(capability: str) -> str | None:
+    """Return the GPU generation of a compute capability, None for one that is unknown.
+
+    One that is not listed belongs to the next older one of its major number, as that of a
+    module of Jetson does. ``host/doctor`` has the same rule.
+    """
+    if not re.fullmatch(r"\d{1,3}\.\d{1,3}", capability):
+        return None
+    number = _number(capability)
+    older = {
+        _number(listed): name
+        for name, capabilities in COMPUTE_CAPABILITIES.items()
+        for listed in capabilities
+        if _number(listed) <= number
+    }
+    return older[max(older)] if older and max(older)[0] == number[0] else None
 
 
 def fit(code: Code, capability: str) -> Fit:

@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 import os
-import pwd
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
 from .catalogue import GENERATIONS
+from .gpus import generation
 
-# Compute capability to GPU generation: https://developer.nvidia.com/cuda-gpus
-_GENERATION = {
-    "6": "pascal",
-    "7": "volta",
-    "7.5": "turing",
-    "8": "ampere",
-    "8.9": "ada",
-    "9": "hopper",
-    "10": "blackwell",
-    "11": "blackwell",
-    "12": "blackwell",
-}
-
-
-def generation(capability: str) -> str | None:
-    """Return the GPU generation of a compute capability, None for one that is unknown."""
-    return _GENERATION.get(capability) or _GENERATION.get(capability.split(".")[0])
-
-
-def generations() -> dict[str, str]:
-    """Return compute capability to GPU generation as patterns of a shell, special ones first."""
-    special_first = sorted(_GENERATION.items(), key=lambda item: "." not in item[0])
-    return {c if "." in c else f"{c}.*": name for c, name in special_first}
+if sys.platform == "linux":  # Windows has none
+    import pwd
 
 
 def _person() -> tuple[int, int, str]:
     """Return UID, GID and home of the person behind this run, never root's.
 
-    Under sudo that is the person who called it; for root itself, the first
-    ordinary user of an Ubuntu machine.
+    Under sudo that is the person who called it. For root itself, and on a laptop with Windows or
+    macOS, whose accounts say nothing about the server, it is the first ordinary user of an
+    Ubuntu machine.
     """
+    if sys.platform != "linux":
+        return 1000, 1000, "/home/ai"
     uid = os.getuid() or int(os.environ.get("SUDO_UID", "1000"))
     try:
         entry = pwd.getpwuid(uid)
@@ -66,6 +49,8 @@ def home() -> str:
 
 def ids_of(name: str) -> str:
     """Return UID and GID of an account as a person answers them, those of an example without."""
+    if sys.platform != "linux":
+        return "uid: 1001"
     try:
         entry = pwd.getpwnam(name)
     except KeyError:

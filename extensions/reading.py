@@ -69,8 +69,8 @@ def text(answer: Any) -> str:
 def text_or_map(answer: Any) -> str | dict[str, str]:
     """Return an answer that is one line or a map of text to text.
 
-    Copier asks and records such a map as text, since a prompt for YAML would end a default of
-    one word with the line ``...``.
+    Copier keeps the map of a file as a map, and one that was typed as text: a prompt for YAML
+    would end a default of one word with the line ``...``.
 
     Raises:
         RefusedError: as `text`.

@@ -15,7 +15,7 @@ from hypothesis import settings
 from pytest_copier.plugin import CopierFixture, CopierProject
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from tests.releases import working_tree
+from tests.releases import working_tree, working_tree_without_git
 from tests.support import ROOT
 
 # Python keeps what it compiled, as on a user's machine.
@@ -48,6 +48,18 @@ def copier_template(
 
 
 @pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working tree without git: Copier need not clone it, and Python imports it once."""
+    return working_tree_without_git(tmp_path_factory.mktemp("plain") / "template")
+
+
+@pytest.fixture
+def copier(template: Path, monkeypatch: pytest.MonkeyPatch) -> CopierFixture:
+    """Copy the template, apart from the git settings of the developer."""
+    return CopierFixture(template, {}, monkeypatch)
+
+
+@pytest.fixture(scope="session")
 def article() -> dict[str, Any]:
     """The answers of the example: those of the article this template grew from."""
     answers: dict[str, Any] = yaml.safe_load((ROOT / "example/answers.yml").read_text())
@@ -56,10 +68,10 @@ def article() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def generate(
-    copier_template: Path, article: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+    template: Path, article: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., CopierProject]:
     """Copy the template with the article's answers, changed by those given."""
-    copier = CopierFixture(copier_template, {}, pytest.MonkeyPatch())
+    copier = CopierFixture(template, {}, pytest.MonkeyPatch())
 
     def copy(**answers: Any) -> CopierProject:
         data = {**article, **answers}

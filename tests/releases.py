@@ -26,11 +26,17 @@ def working_tree(target: Path) -> Path:
     git(target, "config", "user.name", "Working tree")
     git(target, "config", "user.email", "tree@example.invalid")
     git(target, "rm", "--quiet", "-r", ".")
+    working_tree_without_git(target)
+    release(target, NEWEST)
+    return target
+
+
+def working_tree_without_git(target: Path) -> Path:
+    """Return the files of the working tree that git knows or would add."""
     for path in git(ROOT, "ls-files", "-z", "-co", "--exclude-standard").split("\0")[:-1]:
         if (ROOT / path).is_file() or (ROOT / path).is_symlink():
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path, target / path, follow_symlinks=False)
-    release(target, NEWEST)
     return target
 
 

@@ -167,14 +167,6 @@ def checkers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkers]:
     collected.run(tmp_path_factory.mktemp("checkers"))
 
 
-@pytest.fixture(scope="module")
-def template(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template without git, which Copier need not clone each time."""
-    target = tmp_path_factory.mktemp("plain") / "template"
-    shutil.copytree(copier_template, target, ignore=shutil.ignore_patterns(".git"))
-    return target
-
-
 Judge = Callable[[str, Mapping[str, Any]], None]
 
 

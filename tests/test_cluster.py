@@ -105,7 +105,7 @@ def objects(project: CopierProject, person: str) -> list[dict[str, Any]]:
 
 
 def test_the_directory_has_exactly_its_files(project: CopierProject, person: str) -> None:
-    expected = {ANSWERS_FILE, ".gitignore", "README.md", "ssh_config"}
+    expected = {ANSWERS_FILE, ".gitattributes", ".gitignore", "README.md", "ssh_config"}
     expected |= {f"people/{person}/kustomization.yaml", "images/certs/.gitkeep"}
     expected |= {f"people/{person}/person/{name}.yaml" for name in ("access", "kustomization")}
     expected |= {"base/scripts/stop.sh"}

@@ -341,23 +341,23 @@ def test_a_dry_run_for_a_server_that_has_nothing_yet_tells_what_it_would_do(
 
 
 CHECKS = {
-    "gpu01": [("ok", "driver", "550.54.15 is new enough", "")] * 2,
+    "gpu01": [("ok", "driver", "gpu01", "550.54.15 is new enough", "")] * 2,
     "gpu02": [
-        ("ok", "driver", "550.54.15 is new enough", ""),
-        ("warn", "clock", "the clock is not synchronised", "run: sudo timedatectl set-ntp true"),
-        ("fail", "disk", "3 GB are free", "free some"),
+        ("ok", "driver", "gpu02", "550.54.15 is new enough", ""),
+        ("warn", "clock", "gpu02", "the clock is not synchronised", "set it"),
+        ("fail", "container", "tf2.17.0", "is unhealthy", "read the log"),
     ],
 }
 
 
-def test_the_doctors_table_has_a_row_for_whatever_ails_and_for_servers_that_are_down(
+def test_the_doctors_table_has_a_row_for_every_problem_and_for_servers_that_are_down(
     mine: Path, tmp_path: Path
 ) -> None:
     with_one_down(mine, tmp_path)
     for name, checks in CHECKS.items():
-        keys = ("status", "check", "message", "cure")
+        keys = ("status", "check", "subject", "message", "fix")
         told = {"host": name, "checks": [dict(zip(keys, row, strict=True)) for row in checks]}
-        script = tmp_path / name / "host/doctor.sh"
+        script = tmp_path / name / "host/doctor"
         script.parent.mkdir(parents=True)
         script.write_text(f"#!/bin/sh\necho '{json.dumps(told)}'\nexit {int(name == 'gpu02')}\n")
         script.chmod(0o755)
@@ -366,9 +366,9 @@ def test_the_doctors_table_has_a_row_for_whatever_ails_and_for_servers_that_are_
     assert (
         """    msg: |-
         gpu01  ok    2 checks
-        gpu02  warn  clock        the clock is not synchronised; run: sudo timedatectl set-ntp true
-        gpu02  fail  disk         3 GB are free; free some
-        gpu03  fail  host/doctor.sh does not run (Unable to change directory before execution.); run: ansible-playbook fleet/setup.yml
+        gpu02  warn  clock      the clock is not synchronised; set it
+        gpu02  fail  container  tf2.17.0: is unhealthy; read the log
+        gpu03  fail  host/doctor does not run (Unable to change directory before execution.); run: ansible-playbook fleet/setup.yml
         gpu04  down  cannot be reached; look at its power, its network and sshd
 """
         in done.stdout

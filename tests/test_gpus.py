@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from extensions import catalogue, machine
-from extensions.gpus import COMPUTE_CAPABILITIES, EXAMPLES, Code, Fit, classify, fit, fits
+from extensions import catalogue
+from extensions.gpus import (
+    COMPUTE_CAPABILITIES,
+    EXAMPLES,
+    Code,
+    Fit,
+    classify,
+    fit,
+    fits,
+    generation,
+)
 
 CODE = Code(native=("5.0", "6.0", "7.0", "8.0"), ptx=("8.0",))
 
@@ -59,6 +68,25 @@ def test_the_generations_of_a_release(version: str, shown: str) -> None:
 
 def test_every_generation_has_its_capabilities_and_examples() -> None:
     assert list(COMPUTE_CAPABILITIES) == list(EXAMPLES)
-    for generation, capabilities in COMPUTE_CAPABILITIES.items():
+    for name, capabilities in COMPUTE_CAPABILITIES.items():
         for capability in capabilities:
-            assert machine.generation(capability) == generation
+            assert generation(capability) == name
+
+
+@pytest.mark.parametrize(
+    ("capability", "name"),
+    [
+        ("8.7", "ampere"),
+        ("7.2", "volta"),
+        ("12.9", "blackwell"),
+        ("11.0", None),
+        ("14.0", None),
+        ("5.2", None),
+        ("[N/A]", None),
+        ("9", None),
+    ],
+)
+def test_a_capability_that_is_not_listed_belongs_to_the_next_older_of_its_major(
+    capability: str, name: str | None
+) -> None:
+    assert generation(capability) == name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,10 +22,8 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def copy_to(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def copy_to(template: Path) -> list[str]:
     """The command that generates the example, but for where to."""
-    template = tmp_path_factory.mktemp("plain") / "template"
-    shutil.copytree(copier_template, template, ignore=shutil.ignore_patterns(".git"))
     options = ["--trust", "--quiet", "--defaults", f"--data-file={template}/example/answers.yml"]
     return [sys.executable, "-m", "copier", "copy", *options, "--overwrite", str(template)]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from extensions import machine
 from extensions.answers import Answers
 from extensions.questions.general import HOST
 from extensions.questions.tensorflow import TF_VERSIONS
+from tests.support import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +86,26 @@ def test_under_sudo_the_person_is_the_one_who_called_it(monkeypatch: pytest.Monk
     monkeypatch.setenv("SUDO_UID", "4242")
     assert machine.uid() == 4242
     assert machine.gid() == 4242
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin"])
+def test_on_a_laptop_the_person_is_the_first_user_of_an_ubuntu_server(
+    platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.delattr(machine, "pwd")
+    monkeypatch.delattr(os, "getuid")
+    assert (machine.uid(), machine.gid(), machine.home()) == (1000, 1000, "/home/ai")
+
+
+def test_no_module_needs_what_windows_lacks() -> None:
+    code = (
+        "import copier, sys; sys.platform = 'win32';"
+        "sys.modules.update(dict.fromkeys(['pwd', 'grp', 'fcntl', 'termios']));"
+        "import extensions.functions"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_conda_found_in_the_home_is_taken(tmp_path: Path) -> None:

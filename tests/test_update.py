@@ -38,7 +38,7 @@ QUESTIONS = {  # of a host, without the advanced ones
     and CONFIG[name].get("ask", "{{ ssh }}") == "{{ ssh }}"
 }
 RELEASED = [tag for tag in git(ROOT, "tag", "--list").split() if re.match(r"[0-9]", tag)]
-ON_THE_HOST = {"host/doctor.sh", "host/facts.sh"}
+ON_THE_HOST = {"host/facts.json", "host/facts.sh"}
 LISTS_ALL_VERSIONS = {ANSWERS_FILE, "README.md", "docker-compose.yml", "ssh_config", *ON_THE_HOST}
 
 OF_2_9_3 = {
@@ -224,7 +224,7 @@ def test_a_release_that_joins_a_shared_container_changes_no_byte_that_is_built_o
     assert {name for name in before if before[name] != after[name]} <= {
         ANSWERS_FILE,
         "README.md",
-        "host/doctor.sh",
+        "host/facts.json",
         "ssh_config",
     }
     assert sharing.answers["ports"] == {"cuda11.2": 31122, "cuda12.3": 31232}

@@ -105,7 +105,7 @@ def test_an_engine_that_does_not_answer_is_reported(made: Directory, tmp_path: P
     (tmp_path / "SHA256SUMS").write_text(output("sha256sum", "images.tar", cwd=tmp_path))
     nobody = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/none"}
     said = load(made, tmp_path, env=nobody)
-    assert said == "bundle.sh: Docker did not load the images; run: host/doctor.sh"
+    assert said == "bundle.sh: Docker did not load the images; run: host/doctor"
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ def test_a_bare_server_becomes_ready_and_a_second_run_changes_nothing(
     first, second = printed.split("SECOND RUN\n")
     assert "check: 1\nsetup.sh: " in first  # nothing was there, and nothing has come
     assert second == (
-        "setup.sh: nothing remains to be done; check the host with: host/doctor.sh\n" * 2
+        "setup.sh: nothing remains to be done; check the host with: host/doctor\n" * 2
     )
     look = """
         cat /etc/apt/sources.list.d/docker.list /etc/apt/sources.list.d/nvidia-container-toolkit.list
@@ -252,7 +252,7 @@ def fact(name: str, value: str) -> str:
 
 # What is wrong with a machine that was ready, and the message that setup.sh ends with.
 FAILURES = {
-    "another system": ("sed -i s/^VERSION_ID=.*/VERSION_ID=25.10/ /etc/os-release; " + RUN, "this is {system}, and the supported systems are ubuntu-20.04 ubuntu-22.04 ubuntu-24.04 ubuntu-26.04 debian-12 debian-13; install Docker and the NVIDIA Container Toolkit by hand, then run host/doctor.sh"),
+    "another system": ("sed -i s/^VERSION_ID=.*/VERSION_ID=25.10/ /etc/os-release; " + RUN, "this is {system}, and the supported systems are ubuntu-20.04 ubuntu-22.04 ubuntu-24.04 ubuntu-26.04 debian-12 debian-13; install Docker and the NVIDIA Container Toolkit by hand, then run host/doctor"),
     "another machine": ("printf '#!/bin/sh\\necho arm64\\n' >/usr/bin/dpkg; " + RUN, "this machine is arm64, and TensorFlow's GPU images are for amd64; use another machine"),
     "not root": (f"setpriv --reuid=1000 --clear-groups {RUN}", "root is needed to install; run: sudo host/setup.sh"),
     "an old driver": (OLD_DRIVER + RUN, TOO_OLD),

@@ -59,7 +59,7 @@ load() {
     say "verify $folder"
     (cd "$folder" && sha256sum --check --quiet SHA256SUMS) || fail "$folder is damaged; the files are named above; copy it again"
     say "load the images, which takes minutes"
-    docker load --quiet --input "$folder/images.tar" || fail "Docker did not load the images; run: host/doctor.sh"
+    docker load --quiet --input "$folder/images.tar" || fail "Docker did not load the images; run: host/doctor"
     say "now run: docker compose up -d --wait"
 }
 

@@ -132,7 +132,7 @@ read_system() {
 
 check_system() {
     if [[ " ${systems[*]} " != *" $system "* ]]; then
-        fail "this is $PRETTY_NAME, and the supported systems are ${systems[*]}; install Docker and the NVIDIA Container Toolkit by hand, then run host/doctor.sh"
+        fail "this is $PRETTY_NAME, and the supported systems are ${systems[*]}; install Docker and the NVIDIA Container Toolkit by hand, then run host/doctor"
     fi
     if [[ $(dpkg --print-architecture) != amd64 ]]; then
         fail "this machine is $(dpkg --print-architecture), and TensorFlow's GPU images are for amd64; use another machine"
@@ -383,7 +383,7 @@ print_manual_steps() {
 finish() {
     print_manual_steps
     if [[ -v manual_steps[0] ]] || { $check && ((changes > 0)); }; then exit 1; fi
-    say "nothing remains to be done; check the host with: host/doctor.sh"
+    say "nothing remains to be done; check the host with: host/doctor"
 }
 
 main "$@"
