@@ -20,7 +20,13 @@ from tests.support import ROOT, git
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
-        ["shellcheck", ".ci/run", ".ci/engine", "tests/e2e/nvidia-container-runtime-hook"],
+        [
+            "shellcheck",
+            ".ci/run",
+            ".ci/engine",
+            ".ci/catalogue",
+            "tests/e2e/nvidia-container-runtime-hook",
+        ],
         ["shellcheck", "bench/article/init_env1.sh", "bench/article/init_env2.sh"],
     ],
     ids=" ".join,
@@ -54,10 +60,16 @@ def test_the_version_has_an_entry_in_the_changelog() -> None:
     assert f"\n## {version} (" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_the_workflow_runs_what_ci_runs_and_pins_every_action_by_commit() -> None:
-    (path,) = (ROOT / ".github/workflows").iterdir()
-    (job,) = yaml.safe_load(path.read_text())["jobs"].values()
-    assert job["steps"][-1] == {"run": ".ci/run"}
+WORKFLOWS = sorted((ROOT / ".github/workflows").iterdir())
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_runs_its_script_and_pins_every_action_by_commit(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text())
+    (job,) = workflow["jobs"].values()
+    assert workflow["permissions"] == {}
+    script = {"ci": ".ci/run", "catalogue": ".ci/catalogue"}[path.stem]
+    assert job["steps"][-1]["run"] == script
     used = re.findall(r"uses: (.*)", path.read_text())
     assert used
     for action in used:

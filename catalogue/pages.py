@@ -1,0 +1,223 @@
+"""docs/releases.md and docs/zh/releases.md: the catalogue as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from extensions import catalogue
+from extensions.catalogue import GENERATIONS, Gpus, Release
+from extensions.drivers import Drivers
+from extensions.gpus import COMPUTE_CAPABILITIES, EXAMPLES
+
+DOCS = Path(__file__).parents[1] / "docs"
+WHY = {
+    "sees no GPU": "看不到 GPU",
+    "is on Ubuntu 16.04, too old for this": "基于 Ubuntu 16.04，过旧",
+}
+"""Why an own image is not used, in Chinese."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of a page in one language."""
+
+    path: Path
+    head: str
+    gpu_columns: str
+    releases_head: str
+    release_columns: str
+    foot: str
+    environment: str
+    no_image: str
+    own_image: str
+    slow: str
+    data_center: str
+    newer: str
+    none: str
+    nvidia: str
+    to: str
+    """Between the first and the last of a range."""
+
+
+ENGLISH = Words(
+    path=DOCS / "releases.md",
+    head="""# Which TensorFlow runs on which GPU
+
+What [the catalogue](../extensions/catalogue.yaml) knows of every TensorFlow release with GPU
+support since 1.13, and where its facts come from. `python -m catalogue pages` writes this page.
+
+## Which TensorFlow runs on my GPU
+
+`nvidia-smi -L` prints the name of your GPU. A release in *italics* compiles for that GPU at its
+first start, half an hour or more; one with `?` may run, and nobody could verify it.
+""",
+    gpu_columns=(
+        "| GPU | compute capability | official images | newest environment | NVIDIA's builds |"
+    ),
+    releases_head="""
+## Every release
+
+An *environment* is a conda environment in a container on another release's image, since the
+release has no usable image of its own. A driver with `+` means that one and newer ones of its
+branch; drivers of branches between are refused by the image. Ubuntu, CUDA and cuDNN are those of
+the image; an environment of 2.15.0.post1 or newer brings CUDA and cuDNN of its own.
+""",
+    release_columns="| release | image | Ubuntu | CUDA | cuDNN | Python | NVIDIA driver | GPUs |",
+    foot="""
+`latest-gpu` is the newest release, whatever its image: choose the newest above that has an image
+of its own.
+""",
+    environment="environment on `{image}`",
+    no_image="no image",
+    own_image="[its image {why}]({link})",
+    slow="{generations} slow",
+    data_center="on data-centre GPUs also {drivers}",
+    newer="{driver} or newer",
+    none="none",
+    nvidia="NVIDIA's own build",
+    to="to",
+)
+CHINESE = Words(
+    path=DOCS / "zh/releases.md",
+    head="""# 哪个 TensorFlow 能在哪种 GPU 上运行
+
+[catalogue.yaml](../../extensions/catalogue.yaml) 记录了 1.13 以来每个支持 GPU 的 TensorFlow
+版本及其依据。本页由 `python -m catalogue pages` 生成。
+
+## 我的 GPU 能运行哪个 TensorFlow
+
+`nvidia-smi -L` 会显示 GPU 的名称。*斜体*版本在该 GPU 上首次启动时需要编译，耗时半小时或更久；
+带 `?` 的版本可能可用，但未经验证。
+""",
+    gpu_columns="| GPU | 计算能力 | 官方镜像 | 最新的环境 | NVIDIA 的构建 |",
+    releases_head="""
+## 所有版本
+
+*环境*指基于其他版本镜像的容器中的 conda 环境，因为该版本没有可用的官方镜像。驱动后的 `+`
+表示该版本及同一分支的更新版本；处于两个分支之间的驱动会被镜像拒绝。Ubuntu、CUDA 和 cuDNN
+均指镜像中的版本；2.15.0.post1 及更新版本的环境自带 CUDA 和 cuDNN。
+""",
+    release_columns="| 版本 | 镜像 | Ubuntu | CUDA | cuDNN | Python | NVIDIA 驱动 | GPU |",
+    foot="""
+`latest-gpu` 始终指向最新版本，不论其镜像是否可用：请选择上表中有自己镜像的最新版本。
+""",
+    environment="环境，基于 `{image}`",
+    no_image="没有镜像",
+    own_image="[其镜像{why}]({link})",
+    slow="{generations}（首次启动需编译）",
+    data_center="数据中心 GPU 还可用 {drivers}",
+    newer="{driver} 或更新",
+    none="无",
+    nvidia="NVIDIA 自己的构建",
+    to="至",
+)
+
+
+def _span(values: Sequence[str], words: Words) -> str:
+    return f"{values[0]} {words.to} {values[-1]}" if len(values) > 1 else values[0]
+
+
+def _groups(generation: str, releases: Sequence[Release], words: Words) -> str:
+    """Return the releases that run, compile, or may run on a generation, each as a range."""
+    kinds = (
+        ("{}", [r.version for r in releases if generation in r.gpus.runs]),
+        ("*{}*", [r.version for r in releases if generation in r.gpus.slow]),
+        ("{}?", [r.version for r in releases if generation in r.gpus.unverified]),
+    )
+    return ", ".join(mark.format(_span(v, words)) for mark, v in kinds if v) or words.none
+
+
+def _each(generation: str, releases: Sequence[Release], words: Words) -> str:
+    """Return the releases that run, or may run, on a generation, one by one."""
+    marked = [r.version for r in releases if generation in r.gpus.runs]
+    marked += [f"{r.version}?" for r in releases if generation in r.gpus.unverified]
+    return ", ".join(marked) or words.none
+
+
+def _gpu_rows(words: Words) -> list[str]:
+    releases = list(catalogue.releases().values())
+    official = [r for r in releases if r.own_image and r.image.startswith("tensorflow/")]
+    nvidia = [r for r in releases if not r.image.startswith("tensorflow/")]
+    rows = []
+    for generation in reversed(GENERATIONS):
+        environments = [
+            release
+            for release in releases
+            if release.requirement and generation in release.gpus.runs + release.gpus.slow
+        ]
+        newest = _groups(generation, environments[-1:], words) if environments else words.none
+        cells = [
+            f"{generation} ({EXAMPLES[generation]})",
+            ", ".join(COMPUTE_CAPABILITIES[generation]),
+            _groups(generation, official, words),
+            newest,
+            _each(generation, nvidia, words),
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    return rows
+
+
+def _gpus(gpus: Gpus, words: Words) -> str:
+    parts = [_span(gpus.runs, words)]
+    if gpus.slow:
+        parts.append(words.slow.format(generations=", ".join(gpus.slow)))
+    parts += [f"{generation}?" for generation in gpus.unverified]
+    return ", ".join(parts)
+
+
+def _drivers(drivers: Drivers, words: Words) -> str:
+    older = f"{drivers.branches_shown}, " if drivers.branches else ""
+    also = words.data_center.format(drivers=drivers.data_center_shown)
+    return f"{older}{words.newer.format(driver=drivers.toolkit)}; {also}"
+
+
+def _image(release: Release, words: Words) -> str:
+    if release.own_image:
+        mark = "" if release.image.startswith("tensorflow/") else f", {words.nvidia}"
+        return f"`{release.image}`{mark}"
+    environment = words.environment.format(image=release.image.rpartition(":")[2])
+    if not release.unusable:
+        return f"{environment}; {words.no_image}"
+    why, link = release.unusable["why"], release.unusable["link"]
+    why = WHY[why] if words is CHINESE else why
+    return f"{environment}; {words.own_image.format(why=why, link=link)}"
+
+
+def _release_row(release: Release, words: Words) -> str:
+    toolkit = release.toolkit
+    cells = [
+        release.version,
+        _image(release, words),
+        toolkit.ubuntu,
+        toolkit.cuda,
+        toolkit.cudnn or "?",
+        release.python or release.environment_python,
+        _drivers(toolkit.drivers, words),
+        _gpus(release.gpus, words),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _table(columns: str, rows: list[str]) -> list[str]:
+    return [columns, "|" + "---|" * (columns.count("|") - 1), *rows]
+
+
+def page(words: Words) -> str:
+    """Return a page in the language of the words."""
+    releases = reversed(catalogue.releases().values())
+    lines = [
+        words.head,
+        *_table(words.gpu_columns, _gpu_rows(words)),
+        words.releases_head,
+        *_table(words.release_columns, [_release_row(release, words) for release in releases]),
+        words.foot,
+    ]
+    return "\n".join(lines)
+
+
+def write() -> None:
+    """Write the page in every language."""
+    for words in (ENGLISH, CHINESE):
+        words.path.write_text(page(words), encoding="utf-8")
