@@ -151,6 +151,16 @@ class Release:
         return own if own in self.pythons else self.pythons[-1]
 
     @property
+    def conda_packages(self) -> tuple[str, ...]:
+        """What conda puts into its environment before pip adds the rest.
+
+        A bound on setuptools is for conda too: it would install a newer one beside pip, which
+        ``conda create --clone`` brings back where pip had replaced it.
+        """
+        bounds = (name for name in self.constraints if name.startswith("setuptools"))
+        return (f"python={self.environment_python}", "pip", *bounds)
+
+    @property
     def image_version(self) -> str:
         """The TensorFlow that its image has, such as ``2.17.0``."""
         return self.image.rpartition(":")[2].partition("-gpu")[0]

@@ -110,7 +110,7 @@ def test_the_directory_has_exactly_its_files(project: CopierProject, person: str
     expected |= {f"people/{person}/person/{name}.yaml" for name in ("access", "kustomization")}
     expected |= {"base/scripts/stop.sh"}
     expected |= {f"base/{name}.yaml" for name in ("kustomization", "namespace", "pod", "storage")}
-    expected |= {"base/environments/new.sh", "compose.yml"}
+    expected |= {"base/environments/new.sh", "base/environments/facts.sh", "compose.yml"}
     expected |= {"images/init_env1.sh", "images/init_env2.sh", "images/container/sshd_config"}
     expected |= {f"images/container/{name}.sh" for name in ("conda", "health", "start")}
     for name in groups(project):

@@ -151,7 +151,8 @@ def files(project: CopierProject) -> dict[str, str]:
 
 def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
     expected = {".copier-answers.yml", ".gitattributes", ".gitignore", ".env", "README.md"}
-    expected |= {"docker-compose.yml", "environments/new.sh", "images/certs/.gitkeep"}
+    expected |= {"docker-compose.yml", "images/certs/.gitkeep"}
+    expected |= {"environments/new.sh", "environments/facts.sh"}
     expected |= {"images/init_env1.sh", "images/init_env2.sh"}
     expected |= {f"images/container/{name}.sh" for name in ("conda", "health", "start")}
     expected |= {
@@ -363,12 +364,13 @@ def test_an_environment_has_exactly_its_release(project: CopierProject) -> None:
         if not release.requirement:
             continue
         file = yaml.safe_load((project / f"environments/tf{version}.yml").read_text())
-        python, pip, requirements = file["dependencies"]
+        python, pip, *bounds, requirements = file["dependencies"]
         assert (file["name"], pip) == (f"tf{version}", "pip")
-        assert file["channels"] == ["conda-forge", "nodefaults"]
+        assert file["channels"] == ["conda-forge"]
         assert python == f"python={release.environment_python}"
         debugpy = {"3.6": ["debugpy==1.5.1"], "3.7": ["debugpy==1.7.0"]}
         debugger = debugpy.get(release.environment_python, [])
+        assert bounds == [name for name in release.constraints if name.startswith("setuptools")]
         assert requirements == {"pip": [release.requirement, *release.constraints, *debugger]}
 
 
@@ -461,7 +463,8 @@ def test_another_version_changes_no_byte_of_the_others(
         "images/container/start.sh",
         "images/container/sshd_config",
     }
-    shared |= {"images/container/conda.sh", "environments/new.sh", "environments/tf2.17.0.yml"}
+    shared |= {"images/container/conda.sh", "environments/new.sh", "environments/facts.sh"}
+    shared.add("environments/tf2.17.0.yml")
     shared |= {"images/tf1.15.5/Dockerfile", "images/tf2.17.0/Dockerfile"}
     assert {name: files(two)[name] for name in shared}.items() <= files(three).items()
 

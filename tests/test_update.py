@@ -154,7 +154,7 @@ def test_answering_a_port_anew_is_refused_and_changes_nothing(host: Host) -> Non
         ({"uid": 1001, "gid": 1001}, {".env", "README.md", *ON_THE_HOST}),
         (
             {"mirror": "none"},
-            {"images/init_env1.sh", "images/init_env2.sh", "environments/new.sh", *ON_THE_HOST},
+            {"images/init_env1.sh", "images/init_env2.sh", "environments/facts.sh", *ON_THE_HOST},
         ),
         ({"packages": ["vim"]}, {"images/init_env1.sh"}),
         (
@@ -178,7 +178,7 @@ def test_answering_a_port_anew_is_refused_and_changes_nothing(host: Host) -> Non
                 "docker-compose.yml",
                 "images/container/start.sh",
                 "images/container/conda.sh",
-                "environments/new.sh",
+                "environments/facts.sh",
                 "images/tf1.15.5/Dockerfile",
                 "images/tf2.17.0/Dockerfile",
                 *ON_THE_HOST,

@@ -36,6 +36,26 @@ def in_image(image: str, script: str) -> str:
     )  # fmt: skip
 
 
+def install_conda(root: Path, version: str = "25.3.1") -> None:
+    """Install a stand-in of conda's shape, whose Python wants glibc 2.34 as this machine's do.
+
+    Ubuntu 18.04 and 20.04 cannot run it, as they cannot run a real conda that is too new.
+
+    Args:
+        root: The directory to make.
+        version: The conda that it behaves like: 4.12.0, 25.3.1 or 26.7.1.
+    """
+    stand_in = ROOT / "tests/e2e/conda"
+    for folder in ("bin", "condabin", "conda-meta", "envs", "pkgs", "etc/profile.d"):
+        (root / folder).mkdir(parents=True)
+    shutil.copy("/usr/bin/true", root / "bin/python")
+    for folder in ("bin", "condabin"):
+        shutil.copy(stand_in / "conda", root / folder / "conda")
+    hook = (stand_in / "conda.sh").read_text().replace("@ROOT@", quote(str(root)))
+    (root / "etc/profile.d/conda.sh").write_text(hook)
+    (root / "version").write_text(version)
+
+
 @dataclass(frozen=True)
 class Directory:
     """A generated directory."""
@@ -85,26 +105,12 @@ class Person:
         person = cls(folder)
         for path in (person.home / ".ssh", person.projects, person.laptop):
             path.mkdir(parents=True)
-        person.install_conda()
+        install_conda(person.conda)
         output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", person.key)
         shutil.copy(person.key.with_suffix(".pub"), person.home / ".ssh/authorized_keys")
         (person.home / ".ssh").chmod(0o700)
         person.owns(person.home)
         return person
-
-    def install_conda(self) -> None:
-        """Install a stand-in of conda's shape, whose Python wants glibc 2.34 as this machine's do.
-
-        Ubuntu 18.04 and 20.04 cannot run it, as they cannot run a real conda that is too new.
-        """
-        stand_in = ROOT / "tests/e2e/conda"
-        for folder in ("bin", "condabin", "conda-meta", "envs", "etc/profile.d"):
-            (self.conda / folder).mkdir(parents=True)
-        shutil.copy("/usr/bin/true", self.conda / "bin/python")
-        for folder in ("bin", "condabin"):
-            shutil.copy(stand_in / "conda", self.conda / folder / "conda")
-        hook = (stand_in / "conda.sh").read_text().replace("@ROOT@", quote(str(self.conda)))
-        (self.conda / "etc/profile.d/conda.sh").write_text(hook)
 
     def owns(self, path: Path) -> None:
         """Give a path and all below it to the person."""

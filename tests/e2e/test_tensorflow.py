@@ -26,15 +26,16 @@ SERVICE = f"tf{RELEASES['jammy']}"
 
 @pytest.fixture(scope="module", autouse=True)
 def environment(laptop: Laptop, person: Person) -> Iterator[None]:
-    """The environment of the release, with Jupyter; pip trusts whom this machine trusts."""
+    """A copy of the release with Jupyter; pip trusts whom this machine trusts."""
     trusted = ssl.create_default_context().get_ca_certs(binary_form=True)
     certificates = "".join(ssl.DER_cert_to_PEM_cert(certificate) for certificate in trusted)
     (person.projects / "trusted.pem").write_text(certificates)
     pip = "PIP_CERT=/AI/trusted.pem STAND_IN_PIP=jupyter-server"
-    done = laptop.ssh(SERVICE, f"{pip} /environments/new.sh 2.17.0", timeout=600)
+    done = laptop.ssh(SERVICE, f"{pip} /environments/new.sh 2.17.0 mnist", timeout=600)
     assert done.returncode == 0, done.stderr
     yield
-    subprocess.run(["rm", "-rf", person.conda / "envs/tf2.17.0"], check=True)
+    made = [person.conda / f"envs/{name}" for name in ("tf2.17.0", "mnist")]
+    subprocess.run(["rm", "-rf", *made], check=True)
 
 
 @contextmanager
@@ -43,7 +44,7 @@ def forwarded(laptop: Laptop, command: str) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     line = ["ssh", "-t", "-t", "-F", str(laptop.config), "-L", f"{port}:localhost:{port}"]
-    command = f"conda activate tf2.17.0 && {command} --port {port}"
+    command = f"conda activate mnist && {command} --port {port}"
     with subprocess.Popen(
         [*line, laptop.alias(SERVICE), command],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -67,7 +68,7 @@ def read(address: str) -> str:
 
 def test_it_is_imported_and_computes(laptop: Laptop) -> None:
     program = "import tensorflow as tf; print(tf.__version__, int(tf.reduce_sum(tf.range(5))))"
-    command = f"conda activate tf2.17.0 && python -c '{program}'"
+    command = f"conda activate mnist && python -c '{program}'"
     assert laptop.shell(SERVICE, command) == "2.17.0 10\n"
 
 

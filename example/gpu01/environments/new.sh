@@ -1,22 +1,25 @@
 #!/usr/bin/env bash
-# Makes the conda environment of a TensorFlow release, or a copy of it for a project, where
-# what is equal takes no disk:  new.sh VERSION [PROJECT]
-# It runs on the host and in the containers (/environments/new.sh), for several people at once.
+# Makes the conda environment of a TensorFlow release, or a copy of it for a project. It runs
+# on the host and in the containers (/environments/new.sh), for several people at once.
 set -euo pipefail
 
-conda=/home/ai/miniconda3
-files=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
-version=${1-}
-release=tf$version
-project=${2-}
+usage='usage: new.sh VERSION [PROJECT]
+Makes the conda environment of a TensorFlow release, or with PROJECT a copy of it, in which you
+install what you like. What both have in common takes disk space once. An environment that is
+there already stays as it is.
+Exits with 0 when the environment is ready, 1 when it could not be made, 2 when the arguments
+are wrong.'
 
-export PIP_INDEX_URL=https://mirrors.aliyun.com/pypi/simple
-export CONDA_CHANNEL_ALIAS=https://mirrors.aliyun.com/anaconda/cloud
-export PIP_NO_CACHE_DIR=1
+files=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+# shellcheck source=/dev/null
+. "$files/facts.sh"
+: "${conda:?is not set in facts.sh}"
 
 main() {
-    check_arguments
+    read_arguments "$@"
     check_conda
+    trust_certificates
+    leave_out_other_packages
     # conda has no lock of its own: https://github.com/conda/conda/issues/13037
     local lock=$conda/envs/.new.lock
     [[ -e $lock ]] || (umask 0 && touch "$lock")
@@ -36,16 +39,30 @@ fail() {
     exit 1
 }
 
-check_arguments() {
+refuse() {
+    say "$@"
+    exit 2
+}
+
+read_arguments() {
+    if [[ ${1-} == --help && $# == 1 ]]; then echo "$usage" && exit 0; fi
+    if [[ $# == 0 || $# -gt 2 || ${1-} == -* ]]; then echo "$usage" >&2 && exit 2; fi
+    version=$1 release=tf$1 project=${2-}
     if [[ ! -f $files/$release.yml ]]; then
-        fail "TensorFlow '$version' has no file here; choose one of: $(cd "$files" && echo tf*.yml)"
+        refuse "TensorFlow '$version' is not on this host; choose one of: $(list_versions)"
     fi
-    if [[ -n $project && ! $project =~ ^[A-Za-z0-9_][A-Za-z0-9._-]*$ || $project == base ]]; then
-        fail "'$project' is no name for an environment; use letters, digits, '.', '_' and '-'"
+    if [[ $# == 2 && ! $project =~ ^[A-Za-z0-9_][A-Za-z0-9._-]*$ || $project == base ]]; then
+        refuse "'$project' cannot name an environment; use letters, digits, '.', '_' and '-'"
     fi
     if [[ $project == tf[0-9]* ]]; then
-        fail "'$project' is a name of releases; give the project another one"
+        refuse "'$project' is a name of releases; give the project another name"
     fi
+}
+
+list_versions() {
+    local names
+    names=$(cd "$files" && printf '%s\n' tf*.yml | sed -E 's/^tf(.*)\.yml$/\1/' | sort --version-sort)
+    echo "${names//$'\n'/, }"
 }
 
 check_conda() {
@@ -57,57 +74,151 @@ check_conda() {
     fi
 }
 
-# An environment that was begun and not finished is made anew; any other is left alone.
+# conda and pip bring certificates of their own, which lack the company's. Containers set
+# these variables when they start.
+trust_certificates() {
+    local store=/etc/ssl/certs/ca-certificates.crt
+    if [[ -r $store && -n $(find /usr/local/share/ca-certificates -name '*.crt' 2>/dev/null) ]]; then
+        export SSL_CERT_FILE="${SSL_CERT_FILE-$store}" REQUESTS_CA_BUNDLE="${REQUESTS_CA_BUNDLE-$store}"
+    fi
+}
+
+# pip takes a package that it finds elsewhere for installed, and a copy would lack it.
+leave_out_other_packages() {
+    export PYTHONNOUSERSITE=1
+    unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_USER
+    export PIP_NO_CACHE_DIR=1
+}
+
+# An environment that was begun and not finished is made again; any other stays as it is, such
+# as one that a person made by hand after an attempt that failed.
 make() {
-    local name=$1 step=$2 unfinished=$conda/envs/.$1.unfinished
-    if [[ -e $unfinished ]]; then
-        rm -rf "${conda:?}/envs/$name"
-    elif [[ -e $conda/envs/$name ]]; then
+    local name=$1 step=$2
+    prefix=$conda/envs/$1 mark=$conda/envs/$1/.unfinished
+    if [[ -e $mark && $(commands) == "$(<"$mark")" ]]; then
+        rm -rf "$prefix"
+    elif [[ -e $prefix ]]; then
         say "$name is there already"
         return
     fi
-    touch "$unfinished"
+    mkdir "$prefix"
+    touch "$mark"
     "$step"
-    rm "$unfinished"
+    rm "$mark"
 }
 
+# What conda was told to do in the environment, as conda records it.
+commands() {
+    grep '^# cmd: ' "$prefix/conda-meta/history" 2>/dev/null || true
+}
+
+# Only conda-forge, whatever is configured: Anaconda's channels have terms of service, and
+# their plugin refuses without a terminal.
+conda_create() {
+    local quiet=()
+    if [[ ! -t 1 ]]; then quiet=(--quiet); fi
+    "$conda/bin/conda" create --yes "${quiet[@]}" --override-channels --channel conda-forge \
+        --prefix "$prefix" "$@"
+    commands >"$mark"
+}
+
+# Not by `conda env create`, which several versions of conda cannot do from here:
+# https://github.com/conda/conda/issues/15576
 make_release() {
-    "$conda/bin/conda" env create --quiet --prefix "$conda/envs/$release" --file "$files/$release.yml"
+    local packages requirements
+    mapfile -t packages < <(read_list '  ')
+    mapfile -t requirements < <(read_list '      ')
+    if [[ -z ${packages[*]} || -z ${requirements[*]} ]]; then
+        fail "$files/$release.yml lists no packages of conda or none of pip; restore it from git"
+    fi
+    conda_create "${packages[@]}"
+    "$prefix/bin/python" -m pip install "${requirements[@]}"
     find_libraries
+    pin_packages
+    protect_release
+}
+
+# The items of the release's file with such an indentation, with and without quotes.
+read_list() {
+    sed -nE "s/^$1- (['\"]?)([^'\"]*[^'\":])\1( +#.*)?\$/\2/p" "$files/$release.yml"
+}
+
+# Where the environment keeps the packages of its Python.
+find_site() {
+    local python
+    python=$(read_list '  ' | sed -n 's/^python=//p')
+    echo "lib/python$python/site-packages"
 }
 
 # Environments that bring CUDA as wheels need it on the path of the libraries, before the
 # image's: https://github.com/tensorflow/tensorflow/issues/63362
 find_libraries() {
-    local scripts=$conda/envs/$release/etc/conda
+    local scripts=$prefix/etc/conda
     mkdir -p "$scripts/activate.d" "$scripts/deactivate.d"
-    cat >"$scripts/activate.d/tensorflow.sh" <<'SH'
-TENSORFLOW_LIBRARY_PATH=${LD_LIBRARY_PATH-}
-for tensorflow_library in "$CONDA_PREFIX"/lib/python3.*/site-packages/nvidia/*/lib; do
-    if [ -d "$tensorflow_library" ]; then
-        export LD_LIBRARY_PATH="$tensorflow_library${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    {
+        echo "tensorflow_wheels=\$CONDA_PREFIX/$(find_site)/nvidia"
+        cat <<'SH'
+for tensorflow_wheel in $(command ls "$tensorflow_wheels" 2>/dev/null); do
+    if [ -d "$tensorflow_wheels/$tensorflow_wheel/lib" ]; then
+        export LD_LIBRARY_PATH="$tensorflow_wheels/$tensorflow_wheel/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
     fi
 done
-unset tensorflow_library
+unset tensorflow_wheels tensorflow_wheel
 SH
+    } >"$scripts/activate.d/tensorflow.sh"
+    # Takes away exactly what lies in the environment. A path kept from before would be
+    # missing in a shell that is started inside this one.
     cat >"$scripts/deactivate.d/tensorflow.sh" <<'SH'
-LD_LIBRARY_PATH=$TENSORFLOW_LIBRARY_PATH
-unset TENSORFLOW_LIBRARY_PATH
+tensorflow_kept=
+tensorflow_rest=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}
+while [ -n "$tensorflow_rest" ]; do
+    case $tensorflow_rest in
+        "$CONDA_PREFIX"/*) ;;
+        *) tensorflow_kept="$tensorflow_kept:${tensorflow_rest%%:*}" ;;
+    esac
+    tensorflow_rest=${tensorflow_rest#*:}
+done
+if [ -n "$tensorflow_kept" ]; then
+    export LD_LIBRARY_PATH="${tensorflow_kept#:}"
+else
+    unset LD_LIBRARY_PATH
+fi
+unset tensorflow_kept tensorflow_rest
 SH
 }
 
-# conda shares its own packages by hard link; what pip installed, the greater part, it
-# copies. What another user made stays a copy: only its owner can link it.
-copy_release() {
-    local file copy
-    "$conda/bin/conda" create --quiet --yes --prefix "$conda/envs/$project" --clone "$conda/envs/$release"
-    cd "$conda/envs/$release"
-    find . -user "$(id -u)" -type f -size +64k -print0 | while IFS= read -rd '' file; do
-        copy=$conda/envs/$project/$file
-        if [[ ! $file -ef $copy ]] && cmp --silent "$file" "$copy"; then ln --force "$file" "$copy"; fi
-    done
-    say "disk space, what they share counted once:"
-    du -sh "$conda/envs/$release" "$conda/envs/$project" >&2
+# `conda install` does not see what pip installed and would put another version over it.
+pin_packages() {
+    local installer
+    for installer in "$prefix/$(find_site)"/*.dist-info/INSTALLER; do
+        if [[ $(<"$installer") == pip ]]; then
+            sed -nE '/^Name: /{s///;h}; /^Version: /{s///;H;x;s/\n/ ==/p;q}' "${installer%INSTALLER}METADATA"
+        fi
+    done >"$prefix/conda-meta/pinned"
 }
 
-main
+# conda and pip of today refuse to change it, in these words; older ones do not look.
+protect_release() {
+    local words="$release is what projects are copied from; install in a copy: new.sh $version PROJECT"
+    echo "{\"message\": \"$words\"}" >"$prefix/conda-meta/frozen"
+    printf '[externally-managed]\nError=%s\n' "$words" >"$prefix/$(dirname "$(find_site)")/EXTERNALLY-MANAGED"
+}
+
+# conda would link its own packages to its cache, and copies what pip installed, the greater
+# part. Here a copy shares what nobody edits: large files that are no text. Of what another
+# user made it shares nothing, since only the owner can link a file.
+copy_release() {
+    local original=$conda/envs/$release file
+    conda_create --copy --clone "$original"
+    rm -f "$prefix/$(dirname "$(find_site)")/EXTERNALLY-MANAGED"
+    find_libraries
+    pin_packages
+    cd "$original"
+    while IFS= read -rd '' file; do
+        if cmp --silent "$file" "$prefix/$file"; then ln --force "$file" "$prefix/$file"; fi
+    done < <(find . -user "$(id -u)" -type f -size +64k -print0 | LC_ALL=C xargs -0r grep -LIZ '')
+    say "disk space, what they share counted once:"
+    du -sh "$original" "$prefix" >&2
+}
+
+main "$@"

@@ -1,9 +1,15 @@
 # shellcheck shell=sh disable=SC1090,SC1091
 # conda of the host in every shell, without the lines that `conda init` writes to a
-# ~/.bashrc. Login shells read it from /etc/profile.d, others from /etc/bash.bashrc.
+# ~/.bashrc. Login shells read it from /etc/profile.d, others from /etc/bash.bashrc, and
+# scripts and zsh by a line of theirs: . /etc/profile.d/10-conda.sh
 
 _conda_too_new() {
     echo 'conda: /home/ai/miniconda3 needs a newer glibc than this Ubuntu has: here it only activates environments' >&2
+}
+
+_conda_refuse_init() {
+    echo "conda: init is not needed and would write to the ~/.bashrc that all containers share;" \
+        "in a script or ~/.zshrc write: . /etc/profile.d/10-conda.sh" >&2
 }
 
 # What conda itself would do, for where it cannot run.
@@ -19,9 +25,9 @@ _conda_activate() {
         unset CONDA_PREFIX
         return 1
     fi
-    export CONDA_PREFIX CONDA_DEFAULT_ENV="$1" CONDA_SHLVL=1
+    export CONDA_PREFIX CONDA_DEFAULT_ENV="$1" CONDA_PROMPT_MODIFIER="($1) " CONDA_SHLVL=1
     PATH=$CONDA_PREFIX/bin:$PATH
-    [ -z "${PS1-}" ] || PS1="($1) $PS1"
+    _conda_show_environment
     _conda_run_scripts activate
 }
 
@@ -29,9 +35,16 @@ _conda_deactivate() {
     if [ -z "${CONDA_PREFIX-}" ]; then return; fi
     _conda_run_scripts deactivate
     PATH=${PATH#"$CONDA_PREFIX/bin:"}
-    [ -z "${PS1-}" ] || PS1=${PS1#"($CONDA_DEFAULT_ENV) "}
-    unset CONDA_PREFIX CONDA_DEFAULT_ENV
+    [ -z "${PS1-}" ] || PS1=${PS1#"${CONDA_PROMPT_MODIFIER-}"}
+    unset CONDA_PREFIX CONDA_DEFAULT_ENV CONDA_PROMPT_MODIFIER
     CONDA_SHLVL=0
+}
+
+_conda_show_environment() {
+    case ${PS1-} in
+        '' | "${CONDA_PROMPT_MODIFIER-}"*) ;;
+        *) PS1=$CONDA_PROMPT_MODIFIER$PS1 ;;
+    esac
 }
 
 _conda_run_scripts() {
@@ -44,11 +57,20 @@ if /home/ai/miniconda3/bin/python -V >/dev/null 2>&1; then
     # PATH has condabin from the image; with a level, the hook does not add it again.
     export CONDA_SHLVL="${CONDA_SHLVL:-0}"
     . /home/ai/miniconda3/etc/profile.d/conda.sh
+    # conda's function calls this one with every subcommand.
+    __conda_exe() (
+        if [ "${1-}" = init ]; then
+            _conda_refuse_init
+            exit 1
+        fi
+        "$CONDA_EXE" "$@"
+    )
 elif [ -x /home/ai/miniconda3/bin/python ]; then
     conda() {
         case ${1-} in
             activate) _conda_activate "${2-base}" ;;
             deactivate) _conda_deactivate ;;
+            init) _conda_refuse_init; return 1 ;;
             *) _conda_too_new; return 1 ;;
         esac
     }
@@ -56,9 +78,13 @@ elif [ -x /home/ai/miniconda3/bin/python ]; then
     export CONDA_SHLVL="${CONDA_SHLVL:-0}"
 fi
 
+# A shell started in an active one.
+_conda_show_environment
+
 # The ssh alias of a release that is there as an environment asks for it.
 if [ -n "${TENSORFLOW_ENVIRONMENT-}" ]; then
-    if [ -d /home/ai/miniconda3"/envs/$TENSORFLOW_ENVIRONMENT" ]; then
+    if [ -d /home/ai/miniconda3"/envs/$TENSORFLOW_ENVIRONMENT" ] &&
+        [ ! -e /home/ai/miniconda3"/envs/$TENSORFLOW_ENVIRONMENT/.unfinished" ]; then
         conda activate "$TENSORFLOW_ENVIRONMENT"
     else
         echo "conda: there is no environment $TENSORFLOW_ENVIRONMENT yet;" \

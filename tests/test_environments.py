@@ -1,0 +1,341 @@
+"""environments/new.sh and what the shells of the containers read, with a stand-in for conda.
+
+conda's own code of today is in no registry that tests may use: PyPI has 4.3.16 of 2017. The
+stand-in does what 4.12.0, 25.3.1 and 26.7.1 were seen to do; see tests/e2e/conda/conda.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from shlex import quote
+
+import pytest
+from pytest_copier.plugin import CopierProject
+
+from extensions.catalogue import releases
+from tests.e2e.support import install_conda
+
+VERSIONS = ("4.12.0", "25.3.1", "26.7.1")
+"""What the stand-in is: the oldest conda met, the one that setup.sh installs, the newest."""
+
+BARE = {
+    "PATH": os.environ["PATH"],
+    "HOME": "/nonexistent",
+    "LC_ALL": "C.UTF-8",
+}
+
+
+@dataclass
+class Host:
+    """A generated directory and a conda."""
+
+    project: Path
+    conda: Path
+    environ: dict[str, str] = field(default_factory=lambda: dict(BARE))
+
+    def new(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run new.sh without a terminal."""
+        return subprocess.run(
+            [self.project / "environments/new.sh", *arguments],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            env={**self.environ, **variables}, cwd="/",
+        )  # fmt: skip
+
+    def make(self, *arguments: str) -> str:
+        """Run new.sh, which must succeed; return what it said."""
+        done = self.new(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    def prefix(self, name: str) -> Path:
+        return self.conda / "envs" / name
+
+    def site(self, name: str) -> Path:
+        return self.prefix(name) / "lib/python3.11/site-packages"
+
+    def versions(self, name: str) -> dict[str, str]:
+        """Return the packages in an environment, as Python finds them."""
+        found = [path.stem.split("-") for path in self.site(name).glob("*.dist-info")]
+        assert len({package for package, _ in found}) == len(found), found
+        return dict(found)
+
+    def conda_does(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run conda without a terminal."""
+        return subprocess.run(
+            [self.conda / "bin/conda", *arguments],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, env=self.environ,
+        )  # fmt: skip
+
+    def log(self) -> list[str]:
+        """Return what conda and pip were told."""
+        text = (self.conda / "log").read_text()
+        return text.replace(f"{self.conda}/envs/", "").splitlines()
+
+    def shell(self, script: str, *shell: str, **variables: str) -> str:
+        """Run a script that reads conda as the containers' shells do; return what it prints."""
+        script = f". {quote(str(self.project / 'images/container/conda.sh'))}\n{script}"
+        done = subprocess.run(
+            [*(shell or ("bash", "--norc", "-c")), script],
+            capture_output=True, text=True, env={**self.environ, **variables},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def directory(
+    generate: Callable[..., CopierProject], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    conda = tmp_path_factory.mktemp("conda") / "my conda & 李"
+    answers = {"host": "gpu01", "tf_versions": ["2.16.1", "2.17.0"], "mirror": "none"}
+    return generate(**answers, conda_path=str(conda), host_home="/home/ai").path
+
+
+def fresh(directory: Path) -> Host:
+    """Give a generated directory a new conda 25.3.1."""
+    facts = directory / "environments/facts.sh"
+    conda = Path(
+        subprocess.check_output(["bash", "-c", f'. {facts}; printf %s "$conda"'], text=True)
+    )
+    subprocess.run(["rm", "-rf", conda], check=True)
+    install_conda(conda)
+    return Host(directory, conda)
+
+
+@pytest.fixture
+def host(directory: Path) -> Host:
+    """A host without any environment."""
+    return fresh(directory)
+
+
+@pytest.fixture(params=VERSIONS)
+def each(request: pytest.FixtureRequest, host: Host) -> Host:
+    """The host with each conda, and with Anaconda's plugin where there is one."""
+    (host.conda / "version").write_text(request.param)
+    if request.param != "4.12.0":
+        (host.conda / "terms").touch()
+    return host
+
+
+class TestNew:
+    def test_every_conda_makes_a_release_and_a_project(self, each: Host) -> None:
+        assert each.make("2.17.0", "mnist").endswith("new.sh: ready: conda activate mnist\n")
+        channel = "--override-channels --channel conda-forge"
+        assert each.log() == [
+            f"conda create --yes --quiet {channel} --prefix tf2.17.0 python=3.11 pip setuptools<82",
+            "pip install tensorflow[and-cuda]==2.17.0 setuptools<82",
+            f"conda create --yes --quiet {channel} --prefix mnist --copy --clone tf2.17.0",
+        ]
+
+    def test_a_project_has_the_setuptools_of_its_release(self, each: Host) -> None:
+        each.make("2.17.0", "mnist")
+        assert each.versions("tf2.17.0")["setuptools"] == "81.0.0"
+        assert each.versions("mnist") == each.versions("tf2.17.0")
+
+    def test_every_bound_on_what_conda_brings_is_told_to_conda(self) -> None:
+        for release in releases().values():
+            if release.requirement:
+                bounds = {name for name in release.constraints if name.startswith("setuptools")}
+                assert set(release.conda_packages) >= bounds
+
+    @pytest.mark.parametrize("step", ["network", "pip", "power"])
+    def test_what_was_not_finished_is_made_again(self, each: Host, step: str) -> None:
+        each.make("2.17.0")
+        failed = each.new("2.16.1", STAND_IN_FAILS=step)
+        assert failed.returncode != 0
+        assert "ready" not in failed.stderr
+        assert "is there already" not in each.make("2.16.1", "old")
+        assert each.versions("tf2.16.1") == each.versions("old")
+        assert "is there already" in each.make("2.17.0")
+
+    @pytest.mark.parametrize("step", ["network", "power"])
+    def test_what_a_person_makes_by_hand_after_a_failure_is_left_alone(
+        self, each: Host, step: str
+    ) -> None:
+        assert each.new("2.16.1", STAND_IN_FAILS=step).returncode != 0
+        prefix = each.prefix("tf2.16.1")
+        by_hand = ["create", "--yes", "-c", "conda-forge", "--override-channels"]
+        assert each.conda_does(*by_hand, "-p", str(prefix), "python=3.11").returncode == 0
+        (prefix / "thesis").touch()
+        assert "tf2.16.1 is there already" in each.make("2.16.1")
+        assert (prefix / "thesis").exists()
+
+    def test_what_a_person_added_to_an_unfinished_one_is_left_alone(self, host: Host) -> None:
+        assert host.new("2.16.1", STAND_IN_FAILS="pip").returncode != 0
+        forge = ["--override-channels", "-c", "conda-forge"]
+        prefix = str(host.prefix("tf2.16.1"))
+        assert host.conda_does("install", *forge, "-p", prefix, "tool").returncode == 0
+        assert "tf2.16.1 is there already" in host.make("2.16.1")
+
+    def test_a_text_that_is_edited_in_a_project_stays_as_it_is_elsewhere(self, host: Host) -> None:
+        host.make("2.17.0", "mnist")
+        for file in ("lib/python3.11/typing.py", "lib/python3.11/site-packages/tensorflow/ops.py"):
+            with (host.prefix("mnist") / file).open("a") as text:
+                text.write("import pdb\n")
+            assert "pdb" not in (host.prefix("tf2.17.0") / file).read_text()
+        host.make("2.17.0", "other")
+        assert "pdb" not in (host.prefix("other") / "lib/python3.11/typing.py").read_text()
+
+    def test_a_project_takes_no_disk_for_what_nobody_edits(self, host: Host) -> None:
+        host.make("2.17.0", "mnist")
+        for file in ("lib/package.so", "lib/python3.11/site-packages/tensorflow/wheel.so"):
+            assert (host.prefix("mnist") / file).samefile(host.prefix("tf2.17.0") / file)
+
+    def test_packages_of_other_places_do_not_count(self, host: Host) -> None:
+        host.environ |= {"PYTHONPATH": "/ros/lib", "PIP_TARGET": "/elsewhere"}
+        host.make("2.17.0")
+        environ = (host.conda / "environ").read_text().splitlines()
+        assert "PYTHONNOUSERSITE=1" in environ
+        assert not [line for line in environ if line.startswith(("PYTHONPATH=", "PIP_TARGET="))]
+
+    def test_pip_refuses_to_change_a_release_and_says_where_to_install(self, host: Host) -> None:
+        host.make("2.17.0", "mnist")
+        text = (host.prefix("tf2.17.0") / "lib/python3.11/EXTERNALLY-MANAGED").read_text()
+        assert text == (
+            "[externally-managed]\nError=tf2.17.0 is what projects are copied from; "
+            "install in a copy: new.sh 2.17.0 PROJECT\n"
+        )
+        assert not (host.prefix("mnist") / "lib/python3.11/EXTERNALLY-MANAGED").exists()
+
+    def test_conda_of_today_refuses_to_change_a_release(self, host: Host) -> None:
+        (host.conda / "version").write_text("26.7.1")
+        host.make("2.17.0", "mnist")
+        forge = ["--override-channels", "-c", "conda-forge"]
+        refused = host.conda_does("install", *forge, "--name", "tf2.17.0", "tool")
+        assert "install in a copy: new.sh 2.17.0 PROJECT" in refused.stderr
+        assert host.conda_does("install", *forge, "--name", "mnist", "tool").returncode == 0
+
+    def test_conda_is_bound_to_what_pip_installed(self, host: Host) -> None:
+        host.make("2.17.0", "mnist")
+        for name in ("tf2.17.0", "mnist"):
+            pinned = (host.prefix(name) / "conda-meta/pinned").read_text().splitlines()
+            assert pinned == ["absl-py ==2.1.0", "numpy ==1.26.4", "tensorflow ==2.17.0"]
+
+    def test_the_command_of_the_guide_removes_a_project(self, each: Host) -> None:
+        each.make("2.17.0", "mnist")
+        command = "remove --all --yes --override-channels --channel conda-forge --name mnist"
+        assert each.conda_does(*command.split()).returncode == 0
+        assert not each.prefix("mnist").exists()
+
+    def test_help_is_printed_where_it_was_asked_for(self, host: Host) -> None:
+        asked, wrong = host.new("--help"), host.new()
+        assert (asked.returncode, wrong.returncode) == (0, 2)
+        assert asked.stdout == wrong.stderr
+        assert asked.stdout.startswith("usage: new.sh VERSION [PROJECT]\n")
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (["9.9"], "TensorFlow '9.9' is not on this host; choose one of: 2.16.1, 2.17.0"),
+            (
+                ["2.17.0", "../x"],
+                "'../x' cannot name an environment; use letters, digits, '.', '_' and '-'",
+            ),
+            (
+                ["2.17.0", ""],
+                "'' cannot name an environment; use letters, digits, '.', '_' and '-'",
+            ),
+            (
+                ["2.17.0", "tf2.9.3"],
+                "'tf2.9.3' is a name of releases; give the project another name",
+            ),
+            (
+                ["2.17.0", "base"],
+                "'base' cannot name an environment; use letters, digits, '.', '_' and '-'",
+            ),
+        ],
+    )
+    def test_wrong_arguments_are_refused_in_one_sentence(
+        self, host: Host, arguments: list[str], sentence: str
+    ) -> None:
+        refused = host.new(*arguments)
+        assert (refused.returncode, refused.stderr) == (2, f"new.sh: {sentence}\n")
+        assert not list((host.conda / "envs").iterdir())
+
+    def test_a_list_that_was_emptied_is_refused(self, host: Host, tmp_path: Path) -> None:
+        subprocess.run(["cp", "-r", host.project / "environments", tmp_path], check=True)
+        file = tmp_path / "environments/tf2.17.0.yml"
+        file.write_text(file.read_text().partition("  - pip:")[0])
+        refused = Host(tmp_path, host.conda).new("2.17.0")
+        assert refused.returncode == 1
+        assert "lists no packages of conda or none of pip; restore it from git" in refused.stderr
+
+
+@pytest.fixture(scope="class")
+def made(directory: Path) -> Host:
+    """A host with a project, and a release that is half made."""
+    host = fresh(directory)
+    host.make("2.17.0", "mnist")
+    assert host.new("2.16.1", STAND_IN_FAILS="pip").returncode != 0
+    return host
+
+
+class TestShell:
+    IMAGE = "/usr/local/nvidia/lib:/usr/local/nvidia/lib64"
+
+    @pytest.fixture(params=["conda", "a conda that is too new"])
+    def host(self, request: pytest.FixtureRequest, made: Host) -> Host:
+        """A container whose glibc is new enough for conda, or not."""
+        python = made.conda / "bin/python"
+        python.unlink()
+        shutil.copy("/usr/bin/true" if request.param == "conda" else "/usr/bin/false", python)
+        return Host(made.project, made.conda, {**BARE, "LD_LIBRARY_PATH": self.IMAGE})
+
+    @pytest.fixture(params=["bash -c", "bash -euo pipefail -c", "dash -eu -c"])
+    def shell(self, request: pytest.FixtureRequest) -> list[str]:
+        return str(request.param).split()
+
+    def wheels(self, host: Host, name: str) -> str:
+        return f"{host.site(name)}/nvidia/cudnn/lib"
+
+    def test_the_libraries_of_an_environment_come_and_go(
+        self, host: Host, shell: list[str]
+    ) -> None:
+        show = 'echo "$LD_LIBRARY_PATH"'
+        script = f"conda activate mnist; {show}; conda deactivate; {show}"
+        lines = host.shell(script, *shell).splitlines()
+        assert lines == [f"{self.wheels(host, 'mnist')}:{self.IMAGE}", self.IMAGE]
+
+    def test_a_shell_inside_the_shell_keeps_the_libraries_of_the_image(
+        self, host: Host, shell: list[str]
+    ) -> None:
+        read = f". {quote(str(host.project / 'images/container/conda.sh'))}"
+        inner = f'{read}; conda deactivate; echo "$LD_LIBRARY_PATH"'
+        script = f"conda activate mnist; {shell[0]} {' '.join(shell[1:])} {quote(inner)}"
+        assert host.shell(script, *shell) == f"{self.IMAGE}\n"
+
+    def test_one_environment_after_another_leaves_nothing_of_the_first(
+        self, host: Host, shell: list[str]
+    ) -> None:
+        script = 'conda activate tf2.17.0; conda activate mnist; echo "$LD_LIBRARY_PATH"'
+        assert host.shell(script, *shell) == f"{self.wheels(host, 'mnist')}:{self.IMAGE}\n"
+
+    def test_without_libraries_in_the_image_none_are_left(
+        self, host: Host, shell: list[str]
+    ) -> None:
+        del host.environ["LD_LIBRARY_PATH"]
+        script = "conda activate mnist; conda deactivate; echo ${LD_LIBRARY_PATH-none}"
+        assert host.shell(script, *shell) == "none\n"
+
+    def test_init_is_refused_with_what_to_write_instead(self, host: Host, shell: list[str]) -> None:
+        assert host.shell("conda init bash 2>&1 || echo $?", *shell) == (
+            "conda: init is not needed and would write to the ~/.bashrc that all containers share; "
+            "in a script or ~/.zshrc write: . /etc/profile.d/10-conda.sh\n1\n"
+        )
+        assert "conda init bash" not in host.log()
+
+    def test_a_shell_inside_the_shell_shows_the_environment(self, host: Host) -> None:
+        read = f". {quote(str(host.project / 'images/container/conda.sh'))}"
+        inner = f'PS1=\'$ \'; {read}; {read}; echo "$PS1"; conda deactivate; echo "$PS1"'
+        script = f"conda activate mnist; bash --norc -c {quote(inner)}"
+        assert host.shell(script) == "(mnist) $ \n$ \n"
+
+    def test_an_alias_does_not_begin_in_an_environment_that_is_half_made(self, host: Host) -> None:
+        script = "echo ${CONDA_DEFAULT_ENV-none}"
+        assert host.shell(script, TENSORFLOW_ENVIRONMENT="tf2.16.1") == "none\n"
+        assert host.shell(script, TENSORFLOW_ENVIRONMENT="tf2.17.0") == "tf2.17.0\n"
