@@ -18,6 +18,7 @@ IN_BOTH_LANGUAGES = {
     "docs/guide.md": "docs/zh/guide.md",
     "docs/host.md": "docs/zh/host.md",
     "docs/known-problems.md": "docs/zh/known-problems.md",
+    "docs/networks.md": "docs/zh/networks.md",
     "docs/releases.md": "docs/zh/releases.md",
     "docs/update.md": "docs/zh/update.md",
 }

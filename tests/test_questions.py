@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extensions import catalogue, machine, questions
+from extensions import catalogue, machine, mirrors, questions
 from extensions.reading import shown
 from tests.answers import error
 
@@ -248,8 +248,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     (
         "mirror",
         "alyun",
-        "'alyun' is not a known mirror; use none, aliyun, tuna, ustc, bfsu, nju, sjtu, tencent, "
-        "huawei, the base URL of one or a map",
+        f"'alyun' is not a known mirror; use none, {', '.join(mirrors.known())}, the base URL "
+        "of one or a map",
     ),
     (
         "mirror",
@@ -382,8 +382,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     (
         "mirror",
         {"apt": "none"},
-        "'none' is not a known mirror for apt; use aliyun, tuna, ustc, bfsu, nju, sjtu, tencent, "
-        "huawei or a URL",
+        f"'none' is not a known mirror for apt; use {', '.join(mirrors.known())} or a URL",
     ),
     (
         "mirror",

@@ -60,6 +60,14 @@ def test_a_clone_on_windows_has_the_line_endings_of_linux(host: Host, tmp_path: 
     assert [path for path in files if b"\r" in path.read_bytes()] == []
 
 
+def test_exactly_the_scripts_that_a_person_or_a_hook_may_run_are_executable(host: Host) -> None:
+    """As the hooks of pre-commit want it: check-shebang-scripts-are-executable and its reverse."""
+    for path in host.path.rglob("*"):
+        if path.is_file():
+            executable = bool(path.stat().st_mode & 0o100)
+            assert executable == path.read_bytes().startswith(b"#!"), path
+
+
 def test_an_edited_env_survives_an_update_where_the_repository_ignores_it(
     tmp_path: Path, copier_template: Path, article: dict[str, Any]
 ) -> None:
