@@ -9,12 +9,12 @@ from typing import Any
 from . import gpus, holds, mirrors
 from .answers import Answers
 from .catalogue import Release
-from .containers import Container, plan, proxies
+from .containers import Container, plan, proxies, services
 from .drivers import Drivers
 from .questions.general import HOST
 from .questions.network import MIRROR, SSH
 from .questions.paths import CONDA_PATH, HOST_HOME, PROJECT_PATH
-from .questions.people import GID, UID
+from .questions.people import GID, PEOPLE, UID
 
 ENGINE = "20.10.10"
 """Oldest Docker Engine: before it, Ubuntu 22.04's apt fails in containers, since seccomp
@@ -32,6 +32,11 @@ def facts_json(answers: Answers) -> str:
         "gid": answers[GID],
         "paths": {path.name: answers[path] for path in (HOST_HOME, CONDA_PATH, PROJECT_PATH)},
     }
+    if people := answers[PEOPLE]:
+        facts["people"] = {
+            one.name: {"uid": one.uid, "gid": one.gid, "home": one.home, "project": one.project}
+            for one in people
+        }
     containers = plan(answers)
     if proxy := proxies(answers):
         facts["proxy"] = proxy
@@ -40,15 +45,21 @@ def facts_json(answers: Answers) -> str:
     facts["needs"] = {"engine": ENGINE, "compose": COMPOSE}
     facts["gpu_generations"] = gpus.COMPUTE_CAPABILITIES
     facts["cuda_packages"] = holds.FAMILIES
-    facts["containers"] = {one.name: _container(one, answers[SSH]) for one in containers}
+    made = services(answers)
+    facts["containers"] = {
+        one.name: _container(one, [m for m in made if m.folder == one.folder], answers[SSH])
+        for one in containers
+    }
     return _printed(facts, 0) + "\n"
 
 
-def _container(container: Container, ssh: bool) -> dict[str, Any]:
+def _container(container: Container, made: list[Container], ssh: bool) -> dict[str, Any]:
     toolkit = container.toolkit
+    ports = {one.person.name: one.port for one in made if one.person}
     return {
         "image": container.image,
         **({"port": container.port} if ssh else {}),
+        **({"ports": ports} if ssh and ports else {}),
         "drivers": _drivers(toolkit.drivers),
         "gigabytes": toolkit.size_gb,
         "glibc": toolkit.glibc,

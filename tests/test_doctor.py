@@ -102,7 +102,7 @@ SOUND = [
     "ok networks no route of the host overlaps Docker's networks",
     "ok project no other directory has containers of the name gpu01",
     "ok ports every port is free or its container's",
-    "ok hostkey only {uid} can read {home}/projects/.ssh/ssh_host_ed25519_key",
+    "ok hostkey project_path: only {uid} can read {home}/projects/.ssh/ssh_host_ed25519_key",
     "ok images registry.example.com has the 4 that are not here",
     "ok container tf1.15.5: is not started",
     "ok container tf2.11.0: is not started",
@@ -346,9 +346,9 @@ CASES: dict[str, tuple[Change, str]] = {
     "a port held unseen": (says("ss *", "LISTEN 0 128 [::]:21722 [::]:*"), f"fail ports tf2.17.0: its port 21722 is in use by a process that only root sees: sudo ss -ltnp sport = :21722; {WRITE_PORT}"),
     "a port of another directory": (both(says("ss *", SSHD), has(container("alice-tf2.17.0"))), f"fail ports tf2.17.0: its port 21722 is in use by the container alice-tf2.17.0; {WRITE_PORT}"),
     "a port of its own": (both(says("ss *", SSHD), has(container())), "ok ports every port is free or its container's"),
-    "no host key yet": (at_home(lambda home: shutil.rmtree(home / "projects/.ssh")), "ok hostkey the first start makes the host key"),
-    "a key to all": (at_home(lambda home: (home / "projects/.ssh/ssh_host_ed25519_key").chmod(0o640)), "fail hostkey {home}/projects/.ssh/ssh_host_ed25519_key has mode 640 and belongs to {uid}, so sshd refuses it; run: sudo chown {uid} {home}/projects/.ssh/ssh_host_ed25519_key; sudo chmod 600 {home}/projects/.ssh/ssh_host_ed25519_key"),
-    "a closed key": (file("*_key", FORBIDDEN), "warn hostkey {home}/projects/.ssh/ssh_host_ed25519_key is not seen by alice (closed), so it is not checked; run: sudo {here}/host/doctor"),
+    "no host key yet": (at_home(lambda home: shutil.rmtree(home / "projects/.ssh")), "ok hostkey project_path: the first start makes the host key"),
+    "a key to all": (at_home(lambda home: (home / "projects/.ssh/ssh_host_ed25519_key").chmod(0o640)), "fail hostkey project_path: {home}/projects/.ssh/ssh_host_ed25519_key has mode 640 and belongs to {uid}, so sshd refuses it; run: sudo chown {uid} {home}/projects/.ssh/ssh_host_ed25519_key; sudo chmod 600 {home}/projects/.ssh/ssh_host_ed25519_key"),
+    "a closed key": (file("*_key", FORBIDDEN), "warn hostkey project_path: {home}/projects/.ssh/ssh_host_ed25519_key is not seen by alice (closed), so it is not checked; run: sudo {here}/host/doctor"),
     "a proxy with a password": (info(HttpsProxy="http://xxxxx:xxxxx@proxy:3128"), "warn images 4 images are not here, and Docker's proxy has a password, so their registries are not asked; run: docker pull registry.example.com/hub/tensorflow/tensorflow:1.15.5-gpu"),
     "no such image": (web(f"{HUB}2.11.0*", doctor.Reply(404)), "fail images tf2.11.0: registry.example.com has no hub/tensorflow/tensorflow of 2.11.0-gpu; compare the answers 'registry' and 'digests' with what is there"),
     "a registry with login": (web(HUB, doctor.Reply(401, {"www-authenticate": "Basic realm=x"})), "warn images tf1.15.5: registry.example.com wants a login (HTTP 401), so registry.example.com/hub/tensorflow/tensorflow:1.15.5-gpu is not checked; if docker pull registry.example.com/hub/tensorflow/tensorflow:1.15.5-gpu fails, run: docker login registry.example.com"),
@@ -503,6 +503,32 @@ def test_it_says_how_it_is_called(
 def test_a_repeated_capability_is_named_once(host: Host) -> None:
     says("nvidia-smi *compute_cap*", "7.0\n7.5\n7.5")(host)
     assert "ok gpus every release runs on volta, turing" in host.lines()
+
+
+def test_people_have_lines_of_their_own(host: Host, tmp_path: Path) -> None:
+    home = tmp_path / "alice"
+    (home / "projects").mkdir(parents=True)
+    data = json.loads((host.path / "host/facts.json").read_text())
+    data["containers"]["tf2.17.0"]["ports"] = {"alice": 21723}
+    alice = {"uid": 4321, "gid": 4321, "home": str(home), "project": f"{home}/projects"}
+    facts(containers=data["containers"], people={"alice": alice})(host)
+    host.machine.has(container("gpu01-alice-tf2.17.0", Health="starting"))
+    says("ss *", SSHD.replace("21722", "21723"))(host)
+    lines = host.lines()
+    owner = (home / "projects").stat()
+    for line in (
+        "ok facts 8 containers are to run here",
+        f"fail user project of alice: {home}/projects belongs to {owner.st_uid}:{owner.st_gid} and the containers run as 4321:4321; run: sudo chown 4321:4321 {home}/projects",
+        f"ok disk project of alice: 500 GB are free in {home}/projects",
+        f'fail ports alice-tf2.17.0: its port 21723 is in use by "sshd",pid=7; {WRITE_PORT}',
+        "ok hostkey project of alice: the first start makes the host key",
+        "warn container alice-tf2.17.0: is starting; run host/doctor again in a minute",
+    ):
+        assert line in lines, line
+    shutil.rmtree(home)
+    assert (
+        f"fail paths home of alice: {home} does not exist; run: sudo host/setup.sh" in host.lines()
+    )
 
 
 # THE NETWORK
