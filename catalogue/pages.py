@@ -9,6 +9,7 @@ from pathlib import Path
 from extensions import catalogue
 from extensions.catalogue import GENERATIONS, Gpus, Release
 from extensions.drivers import Drivers
+from extensions.editors import extensions_for
 from extensions.gpus import COMPUTE_CAPABILITIES, EXAMPLES
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -35,6 +36,7 @@ class Words:
     slow: str
     data_center: str
     newer: str
+    newest: str
     none: str
     nvidia: str
     to: str
@@ -62,9 +64,13 @@ first start, half an hour or more; one with `?` may run, and nobody could verify
 An *environment* is a conda environment in a container on another release's image, since the
 release has no usable image of its own. A driver with `+` means that one and newer ones of its
 branch; drivers of branches between are refused by the image. Ubuntu, CUDA and cuDNN are those of
-the image; an environment of 2.15.0.post1 or newer brings CUDA and cuDNN of its own.
+the image; an environment of 2.15.0.post1 or newer brings CUDA and cuDNN of its own. *Debugger*
+is the version of Visual Studio Code's *Python Debugger* that takes this Python where the newest
+does not: see the [guide](guide.md#visual-studio-code).
 """,
-    release_columns="| release | image | Ubuntu | CUDA | cuDNN | Python | NVIDIA driver | GPUs |",
+    release_columns=(
+        "| release | image | Ubuntu | CUDA | cuDNN | Python | debugger | NVIDIA driver | GPUs |"
+    ),
     foot="""
 `latest-gpu` is the newest release, whatever its image: choose the newest above that has an image
 of its own.
@@ -75,6 +81,7 @@ of its own.
     slow="{generations} slow",
     data_center="on data-centre GPUs also {drivers}",
     newer="{driver} or newer",
+    newest="newest",
     none="none",
     nvidia="NVIDIA's own build",
     to="to",
@@ -97,9 +104,11 @@ CHINESE = Words(
 
 *环境*指基于其他版本镜像的容器中的 conda 环境，因为该版本没有可用的官方镜像。驱动后的 `+`
 表示该版本及同一分支的更新版本；处于两个分支之间的驱动会被镜像拒绝。Ubuntu、CUDA 和 cuDNN
-均指镜像中的版本；2.15.0.post1 及更新版本的环境自带 CUDA 和 cuDNN。
+均指镜像中的版本；2.15.0.post1 及更新版本的环境自带 CUDA 和 cuDNN。*调试器*指
+最新的 Visual Studio Code 扩展 *Python Debugger* 不支持该 Python 时所用的版本：
+见[指南](guide.md#visual-studio-code)。
 """,
-    release_columns="| 版本 | 镜像 | Ubuntu | CUDA | cuDNN | Python | NVIDIA 驱动 | GPU |",
+    release_columns="| 版本 | 镜像 | Ubuntu | CUDA | cuDNN | Python | 调试器 | NVIDIA 驱动 | GPU |",
     foot="""
 `latest-gpu` 始终指向最新版本，不论其镜像是否可用：请选择上表中有自己镜像的最新版本。
 """,
@@ -109,6 +118,7 @@ CHINESE = Words(
     slow="{generations}（首次启动需编译）",
     data_center="数据中心 GPU 还可用 {drivers}",
     newer="{driver} 或更新",
+    newest="最新",
     none="无",
     nvidia="NVIDIA 自己的构建",
     to="至",
@@ -186,14 +196,15 @@ def _image(release: Release, words: Words) -> str:
 
 
 def _release_row(release: Release, words: Words) -> str:
-    toolkit = release.toolkit
+    toolkit, python = release.toolkit, release.python or release.environment_python
     cells = [
         release.version,
         _image(release, words),
         toolkit.ubuntu,
         toolkit.cuda,
         toolkit.cudnn or "?",
-        release.python or release.environment_python,
+        python,
+        extensions_for(python.rstrip("?")).debugger or words.newest,
         _drivers(toolkit.drivers, words),
         _gpus(release.gpus, words),
     ]
