@@ -19,8 +19,8 @@ QUESTIONS = {name: facts for name, facts in CONFIG.items() if not name.startswit
 NAMES = """kind host tf_versions driver gpus uid gid host_home conda_path project_path
     image_registry image_tag storage nfs_server gpus_per_person mirror ssh advanced containers
     user sudo people address port_offset bind_address gpu_devices gpu_resource gpus_per_pod
-    pod_resources packages registry digests proxy no_proxy
-    subnet admin deploy_path language ports""".split()
+    pod_resources shm_size memory cpus ulimits mounts groups packages registry digests proxy
+    no_proxy subnet admin deploy_path language ports""".split()
 
 SETTINGS = """_min_copier_version _subdirectory _jinja_extensions _envops _skip_if_exists
     _message_after_copy _message_after_update _migrations""".split()

@@ -58,6 +58,12 @@ CASES: dict[str, dict[str, Any]] = {
         "uid": 4294967294,
         "gid": 100,
         "gpu_devices": "0,GPU-5f3c1d2e",
+        "shm_size": "512mb",
+        "memory": "60gb",
+        "cpus": "7.5",
+        "ulimits": {"memlock": -1, "stack": 67108864},
+        "mounts": {"/data/image net": "ro", "/data/模型": "rw"},
+        "groups": [2000, 4294967293],
         "bind_address": "127.0.0.1",
         "tf_versions": ["2.9.1", "2.9.3"],
         "port_offset": 20,
@@ -162,6 +168,7 @@ def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
         "host/bundle.sh",
         "host/facts.json",
     }
+    expected |= {"images/container/gpu"}
     for name in groups(project):
         expected |= {f"images/{name}/Dockerfile", f".devcontainer/{name}/devcontainer.json"}
     if any(group.toolkit.codename == "bionic" for group in groups(project).values()):
@@ -170,7 +177,7 @@ def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
         if catalogue.releases()[version].requirement:
             expected.add(f"environments/tf{version}.yml")
     if project.answers["ssh"]:
-        expected |= {"ssh_config", "images/container/sshd_config"}
+        expected |= {"ssh_config", *(f"images/container/{f}" for f in ("login.sh", "sshd_config"))}
     assert set(files(project)) == expected
 
 
@@ -189,6 +196,7 @@ def test_no_file_has_leftovers_of_its_template(project: CopierProject) -> None:
 
 def test_shellcheck_finds_nothing(project: CopierProject) -> None:
     scripts = [str(path) for path in project.path.rglob("*.sh")]
+    scripts.append("images/container/gpu")
     run(tool("shellcheck"), *scripts, cwd=project.path)
 
 
@@ -220,8 +228,13 @@ def test_compose_mounts_what_was_answered(project: CopierProject, compose: dict[
             (answers["conda_path"], answers["conda_path"], False),
             (answers["project_path"], "/AI", False),
             (str(project.path / "environments"), "/environments", True),
+            *((path, path, mode == "ro") for path, mode in answers["mounts"].items()),
+            ("/var/lib/gpu-queue", "/var/lib/gpu-queue", False),
         ]
-        assert not any(mount["bind"].get("create_host_path") for mount in service["volumes"])
+        *answered, queue = service["volumes"]
+        assert not any(mount["bind"].get("create_host_path") for mount in answered)
+        # A host that was updated starts before host/setup.sh has run again.
+        assert queue["bind"]["create_host_path"]
 
 
 def test_compose_starts_every_container_under_its_own_name(

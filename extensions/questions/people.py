@@ -40,7 +40,12 @@ _SYSTEM_USERS = frozenset(
 )
 
 
-def _read_id(what: str, command: str, answer: object) -> int:
+def read_id(what: str, command: str, answer: object) -> int:
+    """Return the UID or GID that a command prints.
+
+    Raises:
+        RefusedError: it is none, or root's.
+    """
     value = number(answer)
     if value is None:
         raise RefusedError(f"{shown(answer)} is not a {what}; use the number '{command}' prints")
@@ -52,7 +57,8 @@ def _read_id(what: str, command: str, answer: object) -> int:
     return value
 
 
-def _check_id(command: str, value: int, answers: Answers) -> None:
+def check_id(command: str, value: int, answers: Answers) -> None:
+    """Refuse what means nobody, or is beyond what the kind of directory can have."""
     highest = MAX_ID_OF_PODS if answers[KIND] == Kind.CLUSTER else MAX_ID
     if value in NOBODY or value > highest:
         raise RefusedError(
@@ -64,18 +70,18 @@ def _check_id(command: str, value: int, answers: Answers) -> None:
 UID = Question(
     "uid",
     CONTAINERS,
-    partial(_read_id, "UID", "id -u"),
+    partial(read_id, "UID", "id -u"),
     unanswered=0,
-    check=partial(_check_id, "id -u"),
+    check=partial(check_id, "id -u"),
     default=lambda _: machine.uid(),
 )
 
 GID = Question(
     "gid",
     CONTAINERS,
-    partial(_read_id, "GID", "id -g"),
+    partial(read_id, "GID", "id -g"),
     unanswered=0,
-    check=partial(_check_id, "id -g"),
+    check=partial(check_id, "id -g"),
     default=lambda _: machine.gid(),
 )
 
@@ -165,8 +171,8 @@ def _read_person(name: str, parts: object) -> Person:
     home = read_mounted_path(parts.get("home", f"/home/{name}"))
     return Person(
         _read_user(name),
-        _read_id("UID", f"id -u {name}", parts["uid"]),
-        _read_id("GID", f"id -g {name}", parts.get("gid", parts["uid"])),
+        read_id("UID", f"id -u {name}", parts["uid"]),
+        read_id("GID", f"id -g {name}", parts.get("gid", parts["uid"])),
         home,
         read_project_path(parts.get("project", posixpath.join(home, "tensorflow_volume"))),
     )
@@ -205,8 +211,8 @@ def _check_people(people: tuple[Person, ...], answers: Answers) -> None:
     for person in people:
         try:
             _check_user(person.name, answers)
-            _check_id(f"id -u {person.name}", person.uid, answers)
-            _check_id(f"id -g {person.name}", person.gid, answers)
+            check_id(f"id -u {person.name}", person.uid, answers)
+            check_id(f"id -g {person.name}", person.gid, answers)
             homes = {"home": person.home, CONDA_PATH.name: answers[CONDA_PATH]}
             check_project_path(person.project, homes)
         except RefusedError as refused:

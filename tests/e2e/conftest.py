@@ -32,6 +32,9 @@ WITHOUT_IMAGE = "2.17.1"
 REGISTRY = "e2e.invalid"
 """Where the stand-ins are, so that none is ever taken for an official image."""
 
+GROUP = 4400
+"""GID of a group that owns data on the host: nobody's in any image."""
+
 UNLISTED = {"cuda-cudart-12-8": "12.8.57-1", "libcudnn9-cuda-12": "9.7.1.26-1"}
 """CUDA packages of the noble base, whose list in the catalogue is empty."""
 
@@ -132,9 +135,17 @@ def host(
     stand_in(official(RELEASES["focal"], entrypoint=NVIDIA_ENTRYPOINT))
     stand_in(JAMMY)
     stand_in(official(RELEASES["noble"], packages=UNLISTED))
+    person.data.mkdir(mode=0o750)
+    (person.data / "set").write_text("data\n")
+    os.chown(person.data, 0, GROUP)
     made = directory(
         **person.answers(
-            host="e2e-gpu01", tf_versions=[*RELEASES.values(), WITHOUT_IMAGE], port_offset=7
+            host="e2e-gpu01",
+            tf_versions=[*RELEASES.values(), WITHOUT_IMAGE],
+            port_offset=7,
+            mounts={str(person.data): "ro"},
+            groups=[GROUP],
+            ulimits={"stack": 64 << 20},
         )
     )
     made.up()

@@ -16,6 +16,9 @@ from tests.support import ROOT
 PERSON = 4321
 """UID and GID of the person on the host: nobody's in any image."""
 
+LOGIN_NAME = "alice@laptop"
+"""Comment of the person's key."""
+
 
 def run(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a command; return what it did, whether it succeeded or not."""
@@ -106,7 +109,7 @@ class Person:
         for path in (person.home / ".ssh", person.projects, person.laptop):
             path.mkdir(parents=True)
         install_conda(person.conda)
-        output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", person.key)
+        output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", LOGIN_NAME, "-f", person.key)
         shutil.copy(person.key.with_suffix(".pub"), person.home / ".ssh/authorized_keys")
         (person.home / ".ssh").chmod(0o700)
         person.owns(person.home)
@@ -128,6 +131,10 @@ class Person:
     @property
     def projects(self) -> Path:
         return self.home / "tensorflow_volume"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data set"
 
     @property
     def laptop(self) -> Path:

@@ -11,7 +11,7 @@ from shlex import quote
 import pytest
 
 from tests.e2e.conftest import RELEASES, WITHOUT_IMAGE
-from tests.e2e.support import PERSON, Directory, Laptop, Person, output, run
+from tests.e2e.support import LOGIN_NAME, PERSON, Directory, Laptop, Person, output, run
 
 OLD = f"tf{RELEASES['bionic']}"
 NEW = f"tf{RELEASES['jammy']}"
@@ -120,8 +120,9 @@ def test_a_terminal_shows_its_container_and_its_environment(laptop: Laptop, serv
         "ssh", "-tt", "-F", laptop.config, laptop.alias(service),
         input="conda activate before\nconda activate before\nexit\n", timeout=60,
     )  # fmt: skip
-    assert f"ai@e2e-gpu01-{service}:~$ " in session.stdout
-    assert f"(before) ai@e2e-gpu01-{service}:~$ " in session.stdout
+    prompt = f"[{LOGIN_NAME}] ai@e2e-gpu01-{service}:~$ "
+    assert prompt in session.stdout
+    assert f"(before) {prompt}" in session.stdout
     assert session.stdout.count("needs a newer glibc") == (service == OLD)
 
 

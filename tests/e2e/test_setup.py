@@ -200,6 +200,7 @@ def test_a_bare_server_becomes_ready_and_a_second_run_changes_nothing(
         cat /etc/systemd/system/docker.service.d/http-proxy.conf; jq -c . /etc/docker/daemon.json
         cat /var/log/systemctl /home/ai/miniconda3/installed-by
         stat -c %u:%g /home/ai/tensorflow_volume /home/ai/miniconda3
+        stat -c %a:%u /var/lib/gpu-queue; gpu --help | head -n 1
         dpkg-query -Wf '${Package}\\n' docker-ce nvidia-container-toolkit"""
     proxy = f"http://{site.company.address}"
     assert site.run(image, look).stdout.splitlines() == [
@@ -213,6 +214,8 @@ def test_a_bare_server_becomes_ready_and_a_second_run_changes_nothing(
         "1000",
         "1000:1000",
         "1000:1000",
+        "1777:0",
+        "usage: gpu",
         "docker-ce",
         "nvidia-container-toolkit",
     ]

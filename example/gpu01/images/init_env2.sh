@@ -14,6 +14,7 @@ main() {
     configure_pip_and_conda
     set_up_shells
     install --mode=644 /tmp/container/sshd_config /etc/ssh/sshd_config
+    install --mode=755 /tmp/container/gpu /usr/local/bin/gpu
     install --mode=755 /tmp/container/health.sh /usr/local/bin/container-health
     install --mode=755 /tmp/container/start.sh /usr/local/bin/container-start
     forget_the_day
@@ -75,11 +76,13 @@ if [ -z "${CONTAINER_ENVIRONMENT-}" ] && [ -r /run/container/environment ]; then
     . /run/container/environment
 fi
 PROFILE
+    install --mode=644 /tmp/container/login.sh /etc/profile.d/05-login.sh
     install --mode=644 /tmp/container/conda.sh /etc/profile.d/10-conda.sh
     touch /etc/bash.bashrc
     {
         cat <<'BASHRC'
 if [ -n "${SSH_CONNECTION-}${PS1-}" ]; then . /etc/profile.d/00-container.sh; fi
+. /etc/profile.d/05-login.sh
 if [ -z "${PS1-}" ]; then
     . /etc/profile.d/10-conda.sh
     return
@@ -87,7 +90,7 @@ fi
 BASHRC
         sed '/^ldconfig$/d' /etc/bash.bashrc
         cat <<'BASHRC'
-PS1='\u@\H:\w\$ '
+PS1='${LOGIN_NAME:+[$LOGIN_NAME] }\u@\H:\w\$ '
 . /etc/profile.d/10-conda.sh
 BASHRC
     } >/etc/bash.bashrc.new

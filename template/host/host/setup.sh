@@ -74,6 +74,7 @@ main() {
     register_runtime
     restart_docker
     make_directories
+    share_gpus
     install_conda
     finish
 }
@@ -339,6 +340,19 @@ make_directories() {
         install -d --owner="$uid" --group="$gid" "$project_path"
     elif [[ $(stat --format=%u "$project_path") != "$uid" ]]; then
         fail "$project_path belongs to $(stat --format=%U "$project_path") and not to UID $uid; run: sudo chown $uid:$gid $(printf %q "$project_path")"
+    fi
+}
+
+# What `gpu` of all containers and people of this host writes to, and the command itself.
+share_gpus() {
+    local queue=/var/lib/gpu-queue command=images/container/gpu
+    if [[ $(stat --format=%a:%u "$queue" 2>/dev/null) != 1777:0 ]]; then
+        change "make $queue, which all can write to" || return 0
+        install -d --mode=1777 --owner=0 --group=0 "$queue"
+    fi
+    if ! cmp --quiet "$command" /usr/local/bin/gpu; then
+        change "install /usr/local/bin/gpu" || return 0
+        install --mode=755 "$command" /usr/local/bin/gpu
     fi
 }
 

@@ -8,6 +8,7 @@ project=${2:-${PROJECT_PATH:-/home/ai/tensorflow_volume}}
 host_key=${SSH_HOST_KEY:-/AI/.ssh/ssh_host_ed25519_key}
 host_home=${1:-/home/ai}
 home_keys=$host_home/.ssh/authorized_keys
+export AUTHORIZED_KEYS=$home_keys # for login.sh
 ai_keys=/AI/.ssh/authorized_keys
 # In sshd's configuration % begins a token.
 sshd_options=(

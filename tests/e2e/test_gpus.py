@@ -1,0 +1,104 @@
+"""GPUs shared by several containers, and who is behind a login."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import GROUP, RELEASES
+from tests.e2e.support import LOGIN_NAME, Directory, Laptop, Person, output
+from tests.test_gpu import GPUS, NVIDIA_SMI
+
+QUEUE = Path("/var/lib/gpu-queue")
+OLD, NEW, NEWEST = (f"tf{RELEASES[name]}" for name in ("bionic", "jammy", "noble"))
+
+
+@pytest.fixture(scope="module")
+def gpus(host: Directory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directory]:
+    """The host with one GPU, as its containers would see it, and nobody in the line."""
+    folder = tmp_path_factory.mktemp("gpus")
+    (folder / "gpus").write_text(GPUS.splitlines()[0] + "\n")
+    (folder / "nvidia-smi").write_text(NVIDIA_SMI.replace("$GPUS", "/gpus"))
+    (folder / "nvidia-smi").chmod(0o755)
+    for service in (OLD, NEW, NEWEST):
+        for file, place in (("gpus", "/gpus"), ("nvidia-smi", "/usr/local/bin/nvidia-smi")):
+            output("docker", "cp", folder / file, f"{host.image(service)}:{place}")
+    before = QUEUE.stat().st_mode
+    QUEUE.chmod(0o1777)  # as host/setup.sh does
+    yield host
+    QUEUE.chmod(before)
+
+
+def start(laptop: Laptop, service: str, command: str) -> subprocess.Popen[str]:
+    line = ["ssh", "-F", str(laptop.config), laptop.alias(service), command]
+    return subprocess.Popen(line, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def until(laptop: Laptop, service: str, text: str) -> str:
+    """Wait until `gpu` shows a text, and return all of it."""
+    for _ in range(50):
+        if text in (table := laptop.shell(service, "gpu")):
+            return table
+        time.sleep(0.2)
+    raise AssertionError(table)
+
+
+def test_an_update_starts_before_setup_has_run_and_gpu_says_what_is_missing(
+    gpus: Directory, laptop: Laptop
+) -> None:
+    assert gpus.container(OLD)["State"]["Running"]
+    QUEUE.chmod(0o755)  # as the engine makes it, where it is missing
+    try:
+        assert "nobody" in laptop.shell(OLD, "gpu")
+        refused = laptop.ssh(OLD, "gpu run true")
+        assert f"gpu: {QUEUE} is not open to all; on the host run: sudo host/setup.sh" in (
+            refused.stderr
+        )
+    finally:
+        QUEUE.chmod(0o1777)
+
+
+def test_containers_wait_for_each_other_and_a_container_that_ends_gives_its_gpu_back(
+    gpus: Directory, laptop: Laptop
+) -> None:
+    holder = start(laptop, OLD, "gpu run -- sleep 300")
+    until(laptop, NEW, f"{LOGIN_NAME} in e2e-gpu01-{OLD} for ")
+    waiting = start(laptop, NEW, 'gpu run -- sh -c "test $CUDA_VISIBLE_DEVICES = 0"')
+    table = until(laptop, NEWEST, "WAITING")
+    assert f"\n1     {LOGIN_NAME} in e2e-gpu01-{NEW} for " in table
+    output("docker", "kill", gpus.image(OLD))
+    _, told = waiting.communicate(timeout=30)
+    assert waiting.returncode == 0, told
+    assert holder.wait(30) != 0
+    assert "nobody" in laptop.shell(NEWEST, "gpu")
+    gpus.up()
+
+
+def test_the_name_of_the_key_stands_behind_every_login(laptop: Laptop, service: str) -> None:
+    for command in ('echo "$LOGIN_NAME"', "bash -lc 'echo \"$LOGIN_NAME\"'", "printenv LOGIN_NAME"):
+        assert laptop.shell(service, command) == f"{LOGIN_NAME}\n"
+    fake_git = (
+        'mkdir -p /tmp/bin && printf "#!/bin/sh\\nexit 1" >/tmp/bin/git && chmod +x /tmp/bin/*'
+    )
+    laptop.shell(service, fake_git)
+    command = "unset LOGIN_NAME; PATH=/tmp/bin:$PATH; . /etc/profile.d/05-login.sh; env"
+    assert f"GIT_AUTHOR_NAME={LOGIN_NAME}\n" in laptop.shell(service, command)
+
+
+def test_data_of_a_group_is_there_in_ssh_and_only_to_be_read(
+    laptop: Laptop, person: Person, service: str
+) -> None:
+    assert laptop.shell(service, "id -G").split()[1:] == [str(GROUP)]
+    assert laptop.shell(service, f"cat '{person.data}/set'") == "data\n"
+    assert "Read-only file system" in laptop.ssh(service, f"touch '{person.data}/x'").stderr
+    shell = laptop.shell(service, "bash -ic true 2>&1; groups")
+    assert "cannot find name" not in shell
+
+
+def test_shared_memory_and_stack_are_as_answered(laptop: Laptop, service: str) -> None:
+    limits = laptop.shell(service, "df -k --output=size /dev/shm | tail -n 1; ulimit -s")
+    assert limits.split() == [str(8 << 20), str(64 << 10)]
