@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from hashlib import sha256
 
 from .answers import Answers
 from .containers import Container, service_name
 from .pods import GpuResource, PodResources, gpu_resource
 from .questions.images import IMAGE_REGISTRY, IMAGE_TAG
+from .questions.mounts import MOUNTS
 from .questions.paths import CONDA_PATH, HOST_HOME, PROJECT_PATH
 from .questions.people import Person
 from .questions.pods import GPU_RESOURCE, GPUS_PER_POD, POD_RESOURCES
@@ -83,6 +86,8 @@ class Volume:
     """Its access mode, as Kubernetes calls it."""
     own: bool
     """Whether each person has one of their own."""
+    answered: bool = False
+    """Whether it is one of the answer ``mounts``, at its own path."""
 
 
 def volumes(answers: Answers) -> list[Volume]:
@@ -91,7 +96,23 @@ def volumes(answers: Answers) -> list[Volume]:
         Volume("home", answers[HOST_HOME], "ReadOnlyMany", own=True),
         Volume("conda", answers[CONDA_PATH], "ReadWriteMany", own=False),
         Volume("project", answers[PROJECT_PATH], "ReadWriteMany", own=True),
+        *(
+            Volume(
+                _volume_name(path),
+                path,
+                "ReadOnlyMany" if mode == "ro" else "ReadWriteMany",
+                own=False,
+                answered=True,
+            )
+            for path, mode in answers[MOUNTS].items()
+        ),
     ]
+
+
+def _volume_name(path: str) -> str:
+    """Return a name for the volume of a path, which no other path has."""
+    words = re.sub("[^a-z0-9]+", "-", path.lower()).strip("-")[:24].strip("-")
+    return f"data-{words}-{sha256(path.encode()).hexdigest()[:6]}".replace("--", "-")
 
 
 def gpu_requested(answers: Answers) -> GpuResource:

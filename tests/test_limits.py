@@ -85,6 +85,32 @@ ANSWERED = {
 }
 
 
+def test_the_answers_reach_every_pod(generate: Callable[..., CopierProject]) -> None:
+    before, after = (generate(**CLUSTER, **answers) / "base" for answers in ({}, ANSWERED))
+    (then,), (now,) = (
+        (yaml.safe_load((base / "pod.yaml").read_text())["spec"]["template"]["spec"],)
+        for base in (before, after)
+    )
+    assert now["securityContext"]["supplementalGroups"] == [1000, 2000, 2001]
+    mounts = [
+        mount
+        for mount in now["containers"][0]["volumeMounts"]
+        if mount not in then["containers"][0]["volumeMounts"]
+    ]
+    data, models = (mount.pop("name") for mount in mounts)
+    assert mounts == [
+        {"mountPath": "/data/image net", "readOnly": True},
+        {"mountPath": "/models"},
+    ]
+    assert [volume for volume in now["volumes"] if volume not in then["volumes"]] == [
+        {"name": name, "persistentVolumeClaim": {"claimName": name}} for name in (data, models)
+    ]
+    storage = [*yaml.safe_load_all((after / "storage.yaml").read_text())]
+    sources = {each["metadata"]["name"]: each["spec"].get("nfs") for each in storage[::2]}
+    assert sources[data] == {"server": "nas.example.com", "path": "/data/image net"}
+    assert sources[models] == {"server": "nas.example.com", "path": "/models"}
+
+
 def container(project: CopierProject) -> dict[str, Any]:
     compose = yaml.safe_load((project / "docker-compose.yml").read_text())
     return dict(compose["x-container"])

@@ -10,8 +10,8 @@ from .general import CONTAINERS, KIND
 from .paths import CONDA_PATH, HOST_HOME, covers, read_mounted_path
 from .people import check_id, everybody, read_id
 
-ENVIRONMENTS = "/environments"
-"""Where the containers find the files of the conda environments."""
+_OURS = ("/environments", "/scripts")
+"""Where the containers and the pods find files of the generated directory."""
 
 
 def _read_mounts(answer: object) -> Mapping[str, str]:
@@ -23,7 +23,8 @@ def _read_mounts(answer: object) -> Mapping[str, str]:
             "{/data/imagenet: ro, /models: rw}, or {} for none"
         )
     for path, mode in mounts.items():
-        if covers(ENVIRONMENTS, read_mounted_path(path)):
+        plain = read_mounted_path(path)
+        if any(covers(ours, plain) for ours in _OURS):
             raise RefusedError(f"{shown(path)} is used by the containers; use another path")
         if mode not in ("ro", "rw"):
             raise RefusedError(

@@ -35,7 +35,9 @@ def gpus(host: Directory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def start(laptop: Laptop, service: str, command: str) -> subprocess.Popen[str]:
     line = ["ssh", "-F", str(laptop.config), laptop.alias(service), command]
-    return subprocess.Popen(line, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def until(laptop: Laptop, service: str, text: str) -> str:
@@ -67,15 +69,17 @@ def test_containers_wait_for_each_other_and_a_container_that_ends_gives_its_gpu_
 ) -> None:
     holder = start(laptop, OLD, "gpu run -- sleep 300")
     until(laptop, NEW, f"{LOGIN_NAME} in e2e-gpu01-{OLD} for ")
-    waiting = start(laptop, NEW, 'gpu run -- sh -c "test $CUDA_VISIBLE_DEVICES = 0"')
+    waiting = start(laptop, NEW, "gpu run -- printenv CUDA_VISIBLE_DEVICES")
     table = until(laptop, NEWEST, "WAITING")
     assert f"\n1     {LOGIN_NAME} in e2e-gpu01-{NEW} for " in table
     output("docker", "kill", gpus.image(OLD))
-    _, told = waiting.communicate(timeout=30)
-    assert waiting.returncode == 0, told
-    assert holder.wait(30) != 0
-    assert "nobody" in laptop.shell(NEWEST, "gpu")
-    gpus.up()
+    try:
+        visible, told = waiting.communicate(timeout=30)
+        assert (waiting.returncode, visible) == (0, "0\n"), told
+        assert holder.wait(30) != 0
+        assert "nobody" in laptop.shell(NEWEST, "gpu")
+    finally:
+        gpus.up()
 
 
 def test_the_name_of_the_key_stands_behind_every_login(laptop: Laptop, service: str) -> None:
