@@ -1,11 +1,14 @@
 """environments/new.sh and what the shells of the containers read, with a stand-in for conda.
 
 conda's own code of today is in no registry that tests may use: PyPI has 4.3.16 of 2017. The
-stand-in does what 4.12.0, 25.3.1 and 26.7.1 were seen to do; see tests/e2e/conda/conda.
+stand-in does what 4.12.0, 25.3.1 and 26.7.1 were seen to do; see tests/e2e/conda/conda. What
+they are asked for is solved by py-rattler, which is real.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +18,7 @@ from pathlib import Path
 from shlex import quote
 
 import pytest
+import rattler
 from pytest_copier.plugin import CopierProject
 
 from extensions.catalogue import releases
@@ -142,6 +146,32 @@ class TestNew:
             if release.requirement:
                 bounds = {name for name in release.constraints if name.startswith("setuptools")}
                 assert set(release.conda_packages) >= bounds
+
+    def test_a_real_solver_keeps_setuptools_where_tensorflow_wants_it(self, tmp_path: Path) -> None:
+        packages = {
+            f"{name}-{version}-0.tar.bz2": {
+                "name": name, "version": version, "build": "0", "build_number": 0,
+                "depends": depends, "subdir": "noarch",
+            }
+            for name, version, depends in [
+                *(("python", f"3.{minor}.9", []) for minor in range(5, 14)),
+                ("pip", "26.3", ["python", "setuptools"]),
+                ("setuptools", "81.0.0", ["python"]),
+                ("setuptools", "84.2.1", ["python"]),
+            ]
+        }  # fmt: skip
+        for subdir, listed in (("noarch", packages), ("linux-64", {})):
+            (tmp_path / subdir).mkdir()
+            repodata = {"info": {"subdir": subdir}, "packages": listed}
+            (tmp_path / subdir / "repodata.json").write_text(json.dumps(repodata))
+        channel = rattler.Channel(tmp_path.as_uri())
+        asked = {release.conda_packages for release in releases().values() if release.requirement}
+        for specs in asked:
+            solution = rattler.solve([channel], list(specs), platforms=["linux-64", "noarch"])
+            found = {each.name.normalized: str(each.version) for each in asyncio.run(solution)}
+            assert specs[0].removeprefix("python=") == found["python"].removesuffix(".9")
+            bound = "setuptools<82" in specs
+            assert found["setuptools"] == ("81.0.0" if bound else "84.2.1")
 
     @pytest.mark.parametrize("step", ["network", "pip", "power"])
     def test_what_was_not_finished_is_made_again(self, each: Host, step: str) -> None:
