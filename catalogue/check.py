@@ -156,7 +156,7 @@ class Check:
                 has = release.toolkit.cudnn.split(".")[0]
                 report.compare(version, "cuDNN", has, info.cudnn.split(".")[0])
         if self._deep or Version(version) >= CODE_IN_SMALL_LIBRARIES:
-            code = wheel.gpu_code(1000 if self._deep else 20)
+            code = wheel.gpu_code(1000, 10_000) if self._deep else wheel.gpu_code(20)
             report.compare(version, "GPU code in its libraries", expected, code)
         elif not info:
             report.unread.append(f"{version}: GPU code (no build information; --deep reads it)")

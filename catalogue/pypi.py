@@ -107,11 +107,12 @@ class Wheel:
             text = archive.read(names[0]).decode()
         return build_info(text)
 
-    def gpu_code(self, megabytes: int) -> Code | None:
+    def gpu_code(self, megabytes: int, enough: int = 24) -> Code | None:
         """Return the GPU code of its libraries, None where the first megabytes show none.
 
         Args:
             megabytes: How much of each compressed library may be read, the smallest first.
+            enough: Fat binaries after which a library is not read on.
         """
         with self._open() as archive:
             libraries = [
@@ -122,7 +123,7 @@ class Wheel:
             for library in libraries:
                 last = self._meter.bytes + (megabytes << 20)
                 with archive.open(library) as stream:
-                    code = gpu_code.scan(_Limited(stream, self._meter, last))
+                    code = gpu_code.scan(_Limited(stream, self._meter, last), enough)
                 # without an option nvcc makes code for one default GPU, as in empty stubs
                 if len({*code.native, *code.ptx}) > 1:
                     return code

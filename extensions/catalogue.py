@@ -6,7 +6,7 @@ module gives them types and puts them into words for the person who chooses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import ceil
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from packaging.version import Version
 
 from .drivers import Drivers
 from .gpus import COMPUTE_CAPABILITIES, Code, classify
@@ -100,7 +101,7 @@ class Gpus:
     @property
     def short(self) -> str:
         """Such as ``pascal-ada hopper-blackwell slow``."""
-        words = [_range(self.runs)]
+        words = [_range(self.runs)] if self.runs else []
         if self.slow:
             words.append(f"{_range(self.slow)} slow")
         if self.unverified:
@@ -176,12 +177,18 @@ class Release:
         return self.own_image and self.trouble_in != "image"
 
     @property
+    def _python_shown(self) -> str:
+        if self.python:
+            return self.python.rstrip("?")
+        return self.pythons[-1] if self.pythons else "?"
+
+    @property
     def label(self) -> str:
         """One line of the list of choices, which has 75 columns in a terminal of 80."""
         cuda = ".".join(self.toolkit.cuda.split(".")[:2])
         return (
             f"{self.version + ('' if self.own_image else ' env'):<15}CUDA {cuda:<5}"
-            f"py{(self.python or self.pythons[-1]).rstrip('?'):<5}"
+            f"py{self._python_shown:<5}"
             f"driver {self.toolkit.driver.partition('.')[0]} {self.gpus.short}"
         )
 
@@ -221,12 +228,6 @@ def toolkits() -> dict[str, Toolkit]:
     }
 
 
-@cache
-def newest_of_line(line: str) -> Toolkit:
-    """Return the newest toolkit of a CUDA line: its image serves all releases of the line."""
-    return [toolkit for toolkit in toolkits().values() if toolkit.line == line][-1]
-
-
 def _constraints(facts: Mapping[str, Any]) -> tuple[str, ...]:
     needs = facts.get("wheel", {}).get("needs", [])
     return tuple(load()["constraints"][name]["requirement"] for name in needs)
@@ -264,35 +265,84 @@ def releases() -> dict[str, Release]:
     }
 
 
+def age(version: str) -> tuple[Version, str]:
+    """Return what sorts releases: a build with a suffix comes after the official release."""
+    official, _, build = version.partition("-")
+    return Version(official), build
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """Releases to choose from: those of the file, and somebody's own images."""
+
+    releases: dict[str, Release]
+    """By version, oldest first."""
+
+    def chosen(self, versions: Collection[str]) -> list[Release]:
+        """Return the releases of the given versions, oldest first; unknown ones are left out."""
+        return [release for version, release in self.releases.items() if version in versions]
+
+    def python_of(self, image: str) -> str | None:
+        """Return the Python of an image, None where unknown."""
+        own = (r.python for r in self.releases.values() if r.own_image and r.image == image)
+        return next(own, None)
+
+    def listed(self, also: Collection[str] = ()) -> list[Release]:
+        """Return the releases that are listed, newest first.
+
+        Of each minor the newest that is sound, or the newest where none is.
+
+        Args:
+            also: Versions that are listed in any case: those that were answered.
+        """
+        best: dict[str, str] = {}
+        for version, release in self.releases.items():
+            before = best.get(release.minor)
+            if release.sound or before is None or not self.releases[before].sound:
+                best[release.minor] = version
+        shown = {*best.values(), *also}
+        return [self.releases[version] for version in reversed(self.releases) if version in shown]
+
+    def choices(self, also: Collection[str] = ()) -> list[list[str]]:
+        """Return label and version of the releases that are listed, newest first."""
+        return [[release.label, release.version] for release in self.listed(also)]
+
+
+@cache
+def base() -> Catalogue:
+    """Return the releases of the file alone."""
+    return Catalogue(releases())
+
+
+def with_own(own: Iterable[Release]) -> Catalogue:
+    """Return the releases of the file and those of somebody's own images."""
+    both = {**releases(), **{release.version: release for release in own}}
+    return Catalogue({version: both[version] for version in sorted(both, key=age)})
+
+
+def newest_of_line(line: str) -> Toolkit:
+    """Return the newest toolkit of a CUDA line: its image serves all releases of the line."""
+    return [toolkit for toolkit in toolkits().values() if toolkit.line == line][-1]
+
+
 def chosen(versions: Collection[str]) -> list[Release]:
-    """Return the releases of the given versions, oldest first; unknown versions are left out."""
-    return [release for version, release in releases().items() if version in versions]
+    """Return the releases of the file with the given versions, oldest first."""
+    return base().chosen(versions)
 
 
 def python_of(image: str) -> str | None:
     """Return the Python of an official image, None where unknown."""
-    return next((r.python for r in releases().values() if r.own_image and r.image == image), None)
+    return base().python_of(image)
 
 
 def listed(also: Collection[str] = ()) -> list[Release]:
-    """Return the releases to choose from, newest first.
-
-    Of each minor the newest that is sound, or the newest where none is.
-
-    Args:
-        also: Versions that are listed in any case: those that were answered.
-    """
-    best: dict[str, str] = {}
-    for version, release in releases().items():
-        if release.sound or not (release.minor in best and releases()[best[release.minor]].sound):
-            best[release.minor] = version
-    shown = {*best.values(), *also}
-    return [release for version, release in reversed(releases().items()) if version in shown]
+    """Return the releases of the file that are listed, newest first."""
+    return base().listed(also)
 
 
 def choices(also: Collection[str] = ()) -> list[list[str]]:
-    """Return label and version of the releases to choose from, newest first."""
-    return [[release.label, release.version] for release in listed(also)]
+    """Return label and version of the releases of the file that are listed, newest first."""
+    return base().choices(also)
 
 
 def default_versions(fits: Callable[[Release], bool], gpus: Collection[str]) -> list[str]:

@@ -12,15 +12,15 @@ from functools import lru_cache
 
 from packaging.version import Version
 
-from . import catalogue, drivers, editors, holds, registries, sharing
+from . import drivers, editors, holds, registries, sharing
 from .answers import Answers, Kind
-from .catalogue import Release
+from .catalogue import Catalogue, Release
 from .questions.general import HOST, KIND
 from .questions.images import DIGESTS, REGISTRY
 from .questions.network import NO_PROXY, PROXY
 from .questions.people import PEOPLE, Person
 from .questions.ports import BIND_ADDRESS, PORTS
-from .questions.tensorflow import DRIVER, SHARING, TF_VERSIONS
+from .questions.tensorflow import DRIVER, IMAGES, SHARING, TF_VERSIONS, chosen
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,6 @@ class Container(sharing.Group):
     def hold(self) -> list[str]:
         """CUDA packages that the base image should hold, in order."""
         return holds.hold_list(self.toolkit.packages)
-
-    @property
-    def python(self) -> str | None:
-        """Python of the base image, None where unknown."""
-        return catalogue.python_of(self.base)
 
     @property
     def aliases(self) -> tuple[Alias, ...]:
@@ -147,7 +142,7 @@ def proxies(answers: Answers) -> dict[str, str]:
 
 def environments(answers: Answers) -> list[Release]:
     """Return the chosen releases that pip can put into a conda environment, oldest first."""
-    return [r for r in catalogue.chosen(answers[TF_VERSIONS]) if r.requirement]
+    return [r for r in chosen(answers) if r.requirement]
 
 
 def ssh_aliases(answers: Answers, person: Person | None = None) -> list[str]:
@@ -198,6 +193,7 @@ def plan(answers: Answers) -> list[Container]:
     return _plan(
         answers[TF_VERSIONS],
         answers[SHARING],
+        answers[IMAGES],
         registry if isinstance(registry, str) else tuple(registry.items()),
         tuple(answers[DIGESTS].items()),
         answers[BIND_ADDRESS],
@@ -226,6 +222,7 @@ def services(answers: Answers) -> list[Container]:
 def _plan(
     versions: tuple[str, ...],
     way: str,
+    releases: Catalogue,
     registry: str | tuple[tuple[str, str], ...],
     digests: tuple[tuple[str, str], ...],
     bind_address: str,
@@ -240,5 +237,5 @@ def _plan(
             port=port[group.entry],
             published=_published(bind_address, port[group.entry]),
         )
-        for group in sharing.groups(versions, way)
+        for group in sharing.groups(versions, way, releases)
     ]

@@ -31,7 +31,7 @@ from .questions.general import KIND
 from .questions.images import REGISTRY
 from .questions.network import MIRROR
 from .questions.people import everybody, namespace_of
-from .questions.tensorflow import SHARING, TF_VERSIONS
+from .questions.tensorflow import IMAGES, SHARING, TF_VERSIONS
 
 R = TypeVar("R")
 
@@ -117,20 +117,24 @@ def default(context: Context, name: str) -> Any:
 GLOBALS: dict[str, Any] = {
     # of copier.yml
     "check": check,
-    "container_choices": of_answers(lambda answers: sharing.choices(answers[TF_VERSIONS])),
+    "container_choices": of_answers(
+        lambda answers: sharing.choices(answers[TF_VERSIONS], answers[IMAGES])
+    ),
     "default": default,
     "error": error,
     "gpu_generations": lambda: catalogue.GENERATIONS,
     "has_moved_files": moved_files.has_moved_files,
     "mirror_names": lambda: ", ".join(mirrors.known()),
-    "outlook": of_answers(lambda a: sharing.outlook(a[TF_VERSIONS], a[SHARING])),
-    "partition": of_answers(lambda answers: sharing.partition(answers[TF_VERSIONS])),
-    "version_choices": of_answers(lambda answers: catalogue.choices(answers[TF_VERSIONS])),
+    "outlook": of_answers(lambda a: sharing.outlook(a[TF_VERSIONS], a[SHARING], a[IMAGES])),
+    "partition": of_answers(
+        lambda answers: sharing.partition(answers[TF_VERSIONS], answers[IMAGES])
+    ),
+    "version_choices": of_answers(lambda answers: answers[IMAGES].choices(answers[TF_VERSIONS])),
     # of the templates
     "colleagues": of_answers(containers.colleagues),
     "built_image": of_answers(cluster.built_image),
     "conda_in_home": of_answers(cluster.conda_in_home),
-    "costs": of_answers(lambda a: sharing.costs(a[TF_VERSIONS], a[SHARING])),
+    "costs": of_answers(lambda a: sharing.costs(a[TF_VERSIONS], a[SHARING], a[IMAGES])),
     "cuda_families": holds.FAMILIES,
     "driver_above": cluster.driver_above,
     "environments": of_answers(containers.environments),

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from . import catalogue
-from .catalogue import Release, Toolkit
+from .catalogue import Catalogue, Release, Toolkit
 
 PER_VERSION, PER_CUDA = WAYS = ("per-version", "per-cuda")
 """The answers to the question ``containers``."""
@@ -32,6 +32,8 @@ class Group:
     """Those of its releases that are there only as a conda environment."""
     shared: bool
     """Whether other releases of its CUDA line would join it."""
+    python: str | None
+    """Python of its base image, None where unknown."""
 
 
 @dataclass(frozen=True)
@@ -57,33 +59,37 @@ def group_name(release: Release, way: str) -> str:
     return f"cuda{release.toolkit.line}" if shares else release.version
 
 
-def groups(versions: Collection[str], way: str) -> list[Group]:
+def groups(versions: Collection[str], way: str, known: Catalogue | None = None) -> list[Group]:
     """Return the groups of the given versions in the catalogue's order.
 
     Args:
         versions: TensorFlow versions; unknown ones are left out.
         way: One of `WAYS`.
+        known: The releases there are, those of the file where it is left out.
     """
+    known = known or catalogue.base()
     members: dict[str, list[Release]] = {}
-    for version, release in catalogue.releases().items():
+    for version, release in known.releases.items():
         group = members.setdefault(group_name(release, way), [])
         if version in versions:
             group.append(release)
-    return [_group(name, releases) for name, releases in members.items() if releases]
+    return [_group(name, releases, known) for name, releases in members.items() if releases]
 
 
-def _group(name: str, releases: list[Release]) -> Group:
+def _group(name: str, releases: list[Release], known: Catalogue) -> Group:
     first, members = releases[0], tuple(releases)
     if name == first.version:
         environments = () if first.own_image else members
-        return Group(name, first.toolkit, first.image, members, environments, shared=False)
+        python = known.python_of(first.image)
+        return Group(name, first.toolkit, first.image, members, environments, False, python)
     toolkit = catalogue.newest_of_line(first.toolkit.line)
-    return Group(name, toolkit, toolkit.image, members, members, shared=True)
+    python = known.python_of(toolkit.image)
+    return Group(name, toolkit, toolkit.image, members, members, True, python)
 
 
-def cost(versions: Collection[str], way: str) -> Cost:
+def cost(versions: Collection[str], way: str, known: Catalogue | None = None) -> Cost:
     """Return what the given versions take on the host when they share in that way."""
-    made = groups(versions, way)
+    made = groups(versions, way, known)
     images = {group.base: group.toolkit.gigabytes for group in made}
     environments = [release for group in made for release in group.environments]
     return Cost(
@@ -96,33 +102,33 @@ def cost(versions: Collection[str], way: str) -> Cost:
     )
 
 
-def costs(versions: Collection[str], way: str) -> list[Cost]:
+def costs(versions: Collection[str], way: str, known: Catalogue | None = None) -> list[Cost]:
     """Return the cost of a way of sharing, and that of the other where it has other images."""
-    (other,) = (cost(versions, candidate) for candidate in WAYS if candidate != way)
-    now = cost(versions, way)
+    (other,) = (cost(versions, candidate, known) for candidate in WAYS if candidate != way)
+    now = cost(versions, way, known)
     return [now, other] if other.images != now.images else [now]
 
 
-def choices(versions: Collection[str]) -> list[list[str]]:
+def choices(versions: Collection[str], known: Catalogue | None = None) -> list[list[str]]:
     """Return label and answer of every way of sharing, with its cost."""
-    return [[summary(cost(versions, way)), way] for way in WAYS]
+    return [[summary(cost(versions, way, known)), way] for way in WAYS]
 
 
-def outlook(versions: Collection[str], way: str) -> str:
+def outlook(versions: Collection[str], way: str, known: Catalogue | None = None) -> str:
     """Return in words what a way of sharing costs, and what the other would, if that differs."""
-    return "; ".join(summary(cost) for cost in costs(versions, way))
+    return "; ".join(summary(cost) for cost in costs(versions, way, known))
 
 
-def partition(versions: Collection[str]) -> str:
+def partition(versions: Collection[str], known: Catalogue | None = None) -> str:
     """Return in words who would share which container, and who cannot and why."""
-    made = groups(versions, PER_CUDA)
+    made = groups(versions, PER_CUDA, known)
     words = [
         f"{group.entry} for {', '.join(release.version for release in group.releases)}"
         for group in made
         if group.shared
     ]
     if alone := [group.entry for group in made if not group.shared]:
-        words.append(f"none for {', '.join(alone)}: NVIDIA has it in its image only")
+        words.append(f"none for {', '.join(alone)}: it is only in its image")
     return "; ".join(words)
 
 

@@ -88,7 +88,7 @@ class FakeWheel:
     def build_info(self) -> BuildInfo | None:
         return self.info
 
-    def gpu_code(self, megabytes: int) -> Code | None:  # noqa: ARG002
+    def gpu_code(self, megabytes: int, enough: int = 0) -> Code | None:  # noqa: ARG002
         return self.info.code if self.info else None
 
 

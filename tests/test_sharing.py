@@ -90,7 +90,7 @@ def test_a_cost_is_told_in_words_and_the_other_way_where_its_images_differ() -> 
 def test_who_shares_is_told_in_words_and_who_cannot_and_why() -> None:
     assert sharing.partition(["1.15.5-nv23.03", "2.9.1", "2.11.0", "2.17.0"]) == (
         "cuda11.2 for 2.9.1, 2.11.0; cuda12.3 for 2.17.0; "
-        "none for 1.15.5-nv23.03: NVIDIA has it in its image only"
+        "none for 1.15.5-nv23.03: it is only in its image"
     )
 
 

@@ -6,11 +6,12 @@ import difflib
 import re
 from collections.abc import Mapping
 
-from .. import catalogue, holds
+from .. import holds
 from ..addresses import is_url
-from ..answers import Kind, Question, RefusedError
+from ..answers import Answers, Kind, Question, RefusedError
 from ..reading import parsed, quoted_text, shown, text, text_map, text_or_map
 from .general import CONTAINERS
+from .tensorflow import IMAGES
 
 
 def _read_packages(answer: object) -> tuple[str, ...]:
@@ -91,7 +92,11 @@ def _read_digests(answer: object) -> Mapping[str, str]:
         raise RefusedError(
             f"{shown(answer)} is not a map of image to digest; write it as {example}, or {{}}"
         )
-    known = sorted({release.image for release in catalogue.releases().values()})
+    return digests
+
+
+def _check_digests(digests: Mapping[str, str], answers: Answers) -> None:
+    known = sorted({release.image for release in answers[IMAGES].releases.values()})
     for image, digest in digests.items():
         if image not in known:
             near = difflib.get_close_matches(image, known, 1, 0) or known[-1:]
@@ -103,10 +108,11 @@ def _read_digests(answer: object) -> Mapping[str, str]:
                 f"{shown(digest)} is not a digest of {image}; write sha256: and 64 digits, as "
                 f"'docker buildx imagetools inspect {image}' prints it"
             )
-    return digests
 
 
-DIGESTS = Question[Mapping[str, str]]("digests", CONTAINERS, _read_digests, unanswered={})
+DIGESTS = Question[Mapping[str, str]](
+    "digests", CONTAINERS, _read_digests, unanswered={}, check=_check_digests
+)
 
 
 def _read_image_registry(answer: object) -> str:

@@ -12,7 +12,7 @@ from ..pods import (
 )
 from ..reading import listed, shown
 from .people import PEOPLE, USER
-from .tensorflow import SHARING, TF_VERSIONS
+from .tensorflow import IMAGES, SHARING, TF_VERSIONS
 
 _CLUSTER = (Kind.CLUSTER,)
 
@@ -30,7 +30,7 @@ def _check_gpus_per_pod(numbers: int | dict[str, int], answers: Answers) -> None
         numbers = {"each pod": numbers}
     elif TF_VERSIONS in answers:
         people = [answers[USER], *(person.name for person in answers[PEOPLE])]
-        groups = sharing.groups(answers[TF_VERSIONS], answers[SHARING])
+        groups = sharing.groups(answers[TF_VERSIONS], answers[SHARING], answers[IMAGES])
         entries = [group.entry for group in groups]
         known = dict.fromkeys([*answers[TF_VERSIONS], *entries, *people])
         if unknown := [name for name in numbers if name not in known]:

@@ -10,7 +10,7 @@ from ..answers import Answers, Kind, Question, RefusedError
 from ..reading import number, parsed, shown, text
 from .general import CONTAINERS, KIND
 from .people import PEOPLE
-from .tensorflow import SHARING, TF_VERSIONS
+from .tensorflow import IMAGES, SHARING, TF_VERSIONS
 
 
 def _read_port_offset(answer: object) -> int:
@@ -45,7 +45,10 @@ def _map(ledger: Mapping[str, int]) -> str:
 
 def _needed(answers: Answers) -> list[str]:
     """Return the entries that the ledger must have: the oldest release first, then by person."""
-    entries = [group.entry for group in sharing.groups(answers[TF_VERSIONS], answers[SHARING])]
+    entries = [
+        group.entry
+        for group in sharing.groups(answers[TF_VERSIONS], answers[SHARING], answers[IMAGES])
+    ]
     people = answers[PEOPLE] if answers[KIND] == Kind.HOST else ()
     return entries + [f"{person.name}/{entry}" for person in people for entry in entries]
 

@@ -6,10 +6,16 @@ import re
 from collections.abc import Iterable
 from functools import partial
 
-from .. import catalogue, drivers, machine, sharing, versions
+from .. import catalogue, drivers, machine, own_images, sharing, versions
 from ..answers import Answers, Kind, Question, RefusedError
+from ..catalogue import Catalogue, Release
 from ..reading import listed, one_of, parsed, quoted_text, shown, text, texts
 from .general import CONTAINERS, KIND
+
+IMAGES = Question[Catalogue](
+    "images", CONTAINERS, own_images.read_images, unanswered=catalogue.base()
+)
+"""Read as the catalogue with these images in it."""
 
 
 def _read_driver(answer: object) -> str:
@@ -22,23 +28,23 @@ def _read_driver(answer: object) -> str:
     return driver
 
 
-def _no_start(driver: str, versions: Iterable[str]) -> tuple[str, str] | None:
-    """Return the first version that does not start on a driver, and which driver it needs."""
-    for version in versions:
-        accepted = catalogue.releases()[version].toolkit.drivers
+def _no_start(driver: str, chosen: Iterable[Release]) -> tuple[str, str] | None:
+    """Return the first release that does not start on a driver, and which driver it needs."""
+    for release in chosen:
+        accepted = release.toolkit.drivers
         if driver and drivers.judge(driver, accepted) in drivers.REFUSED:
-            return version, drivers.needed(driver, accepted)
+            return release.version, drivers.needed(driver, accepted)
     return None
 
 
-def _starts_on_any_gpu(driver: str, release: catalogue.Release) -> bool:
+def _starts_on_any_gpu(driver: str, release: Release) -> bool:
     """Return whether a release starts on a driver whatever the GPU is, since nobody said."""
     accepted = release.toolkit.drivers
     return not driver or drivers.judge(driver, accepted) is drivers.Verdict.STARTS
 
 
 def _check_driver(driver: str, answers: Answers) -> None:
-    if unmet := _no_start(driver, answers[TF_VERSIONS]):
+    if unmet := _no_start(driver, chosen(answers)):
         raise RefusedError(
             f"{shown(driver)} does not suffice for TensorFlow {unmet[0]}, which needs {unmet[1]}; "
             "upgrade the driver, or leave that version out"
@@ -71,32 +77,33 @@ def _read_gpus(answer: object) -> tuple[str, ...]:
 
 
 def _cannot_run(
-    gpus: tuple[str, ...], versions: Iterable[str], driver: str
+    gpus: tuple[str, ...], chosen: Iterable[Release], driver: str
 ) -> tuple[str, str] | None:
-    """Return the first version that runs on none of the generations, and why with a way out."""
+    """Return the first release that runs on none of the generations, and why with a way out."""
+    present = set(gpus)
 
-    releases, present = catalogue.releases(), set(gpus)
+    def runs(release: Release) -> bool:
+        return not present.isdisjoint(release.gpus.possible)
 
-    def runs(version: str) -> bool:
-        return not present.isdisjoint(releases[version].gpus.possible)
+    def sure(release: Release) -> bool:
+        return present.isdisjoint(release.gpus.unverified)
 
-    def sure(version: str) -> bool:
-        return present.isdisjoint(releases[version].gpus.unverified)
-
-    for version in versions:
-        if not gpus or runs(version):
+    for release in chosen:
+        if not gpus or runs(release):
             continue
-        others = [v for v, r in releases.items() if runs(v) and _starts_on_any_gpu(driver, r)]
-        same_major = [v for v in others if v.split(".")[0] == version.split(".")[0]]
+        offered = catalogue.releases().values()
+        others = [other for other in offered if runs(other) and _starts_on_any_gpu(driver, other)]
+        same_major = [other for other in others if other.version[0] == release.version[0]]
         best = sorted(same_major or others, key=sure)[-1:]
-        way_out = f"choose {best[0]} or another that does" if best else "no release offered does"
-        why = releases[version].gpus.why
-        return version, f"does not run on {listed(gpus)} ({why}); {way_out}"
+        way_out = (
+            f"choose {best[0].version} or another that does" if best else "no release offered does"
+        )
+        return release.version, f"does not run on {listed(gpus)} ({release.gpus.why}); {way_out}"
     return None
 
 
 def _check_gpus(gpus: tuple[str, ...], answers: Answers) -> None:
-    if cannot := _cannot_run(gpus, answers[TF_VERSIONS], answers[DRIVER]):
+    if cannot := _cannot_run(gpus, chosen(answers), answers[DRIVER]):
         raise RefusedError(f"TensorFlow {cannot[0]} {cannot[1]}")
 
 
@@ -111,7 +118,6 @@ GPUS = Question[tuple[str, ...]](
 
 
 def _read_tf_versions(answer: object) -> tuple[str, ...]:
-    """Return the chosen versions in the order of the catalogue, oldest first."""
     typed = parsed(answer)
     if isinstance(typed, list):
         for version in typed:
@@ -119,27 +125,27 @@ def _read_tf_versions(answer: object) -> tuple[str, ...]:
                 raise RefusedError(
                     f"{shown(version)} was read as a number; quote each version, as in '2.10.1'"
                 )
-    chosen = texts(answer)
-    if not chosen:
+    named = texts(answer)
+    if not named:
         raise RefusedError(
             f"{shown(answer)} is not a list of versions; choose at least one, such as ['2.17.0']"
         )
-    releases = catalogue.releases()
-    if wrong := [version for version in chosen if version not in releases]:
+    return named
+
+
+def _check_tf_versions(named: tuple[str, ...], answers: Answers) -> None:
+    releases = answers[IMAGES].releases
+    if wrong := [version for version in named if version not in releases]:
         raise RefusedError("; ".join(f"{shown(v)} {versions.advice(v, releases)}" for v in wrong))
-    return tuple(version for version in releases if version in chosen)
-
-
-def _check_tf_versions(chosen: tuple[str, ...], answers: Answers) -> None:
     if answers[KIND] != Kind.HOST:
         return
-    driver = answers[DRIVER]
-    if unmet := _no_start(driver, chosen):
+    driver, releases_named = answers[DRIVER], answers[IMAGES].chosen(named)
+    if unmet := _no_start(driver, releases_named):
         raise RefusedError(
             f"{shown(unmet[0])} needs NVIDIA driver {unmet[1]}, and the host has {driver}; "
             "upgrade it and answer driver again, or leave that version out"
         )
-    if cannot := _cannot_run(answers[GPUS], chosen, driver):
+    if cannot := _cannot_run(answers[GPUS], releases_named, driver):
         raise RefusedError(f"{shown(cannot[0])} {cannot[1]}")
 
 
@@ -150,8 +156,8 @@ def _default_tf_versions(answers: Answers) -> list[str]:
         driver = answers[DRIVER] if DRIVER in answers else machine.driver()
         gpus = answers[GPUS] if GPUS in answers else tuple(machine.gpus())
 
-    def fits(release: catalogue.Release) -> bool:
-        return _starts_on_any_gpu(driver, release) and not _cannot_run(gpus, [release.version], "")
+    def fits(release: Release) -> bool:
+        return _starts_on_any_gpu(driver, release) and not _cannot_run(gpus, [release], "")
 
     fitting = catalogue.default_versions(fits, gpus)
     return fitting or catalogue.default_versions(lambda _: True, [])
@@ -165,6 +171,12 @@ TF_VERSIONS = Question[tuple[str, ...]](
     check=_check_tf_versions,
     default=_default_tf_versions,
 )
+
+
+def chosen(answers: Answers) -> list[Release]:
+    """Return the chosen releases, oldest first."""
+    return answers[IMAGES].chosen(answers[TF_VERSIONS])
+
 
 SHARING = Question(
     "containers",

@@ -1,0 +1,110 @@
+"""A person's own image is a release like any other, and what is unknown of it stays so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from copier.errors import UserMessageError
+from pytest_copier.plugin import CopierProject
+
+from extensions import catalogue
+from extensions.answers import RefusedError
+from extensions.gpus import COMPUTE_CAPABILITIES
+from extensions.own_images import read_images
+from tests.releases import Repository
+
+LAB = {"image": "registry.lab/tf:2.19", "ubuntu": "22.04", "cuda": "12.5"}
+IMAGES = {"2.19.0-lab": LAB}
+
+
+def test_what_is_left_out_is_unknown() -> None:
+    known = read_images(IMAGES)
+    release = known.releases["2.19.0-lab"]
+    assert (release.image, release.own_image, release.requirement) == (LAB["image"], True, None)
+    assert (release.python, release.toolkit.cudnn, release.toolkit.packages) == (None, None, {})
+    assert release.gpus.unverified == tuple(COMPUTE_CAPABILITIES)
+    assert release.toolkit.driver == "525.60.13"  # CUDA's rule for 12.x
+    assert len(release.label) <= 75
+
+
+def test_what_is_given_is_taken_in_the_words_of_the_catalogue() -> None:
+    facts = {
+        **LAB, "cudnn": "9.3", "python": "3.11", "driver": "550", "gpus": ["ada", "hopper"],
+        "packages": ["libcudnn9-cuda-12"], "gigabytes": 9.5,
+    }  # fmt: skip
+    release = read_images(json.dumps({"2.19.0-lab": facts})).releases["2.19.0-lab"]
+    toolkit = release.toolkit
+    assert (toolkit.cudnn, release.python, toolkit.driver) == ("9.3", "3.11", "550")
+    assert (str(release.gpus), toolkit.size_gb) == ("ada, hopper", 10)
+    assert toolkit.packages == {"libcudnn9-cuda-12": None}
+
+
+def test_own_images_stand_by_age_after_the_official_release_and_change_no_other() -> None:
+    versions = list(read_images(IMAGES).releases)
+    assert versions[versions.index("2.19.0") + 1] == "2.19.0-lab"
+    versions.remove("2.19.0-lab")
+    assert versions == list(catalogue.releases())
+    assert read_images({}) is catalogue.base()
+    assert read_images(IMAGES) is read_images(json.dumps(IMAGES))
+
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "no map": ("lab", "'lab' is not a map; write it as {2.19.0-lab: "),
+    "a name without a version": ({"lab-2.19": LAB}, "'lab-2.19' is not a name for an image; write"),
+    "no facts": ({"2.19.0-lab": "tf:1"}, "2.19.0-lab has no facts; write it as "),
+    "no image": ({"2.19.0-lab": {**LAB, "image": ""}}, "2.19.0-lab has no image; add it, as in "),
+    "an unknown fact": ({"2.19.0-lab": {**LAB, "cudda": "1"}}, "'cudda' of 2.19.0-lab is not kno"),
+    "another Ubuntu": ({"2.19.0-lab": {**LAB, "ubuntu": "16.04"}}, "ubuntu '16.04' of 2.19.0-lab"),
+    "no tag": ({"2.19.0-lab": {**LAB, "image": "tf"}}, "image 'tf' of 2.19.0-lab is not an image"),
+    "a shell": ({"2.19.0-lab": {**LAB, "image": "a:b\nRUN x"}}, "image 'a:b\\nRUN x' of 2.19.0-la"),
+    "no version": ({"2.19.0-lab": {**LAB, "cuda": "new"}}, "cuda 'new' of 2.19.0-lab is not a ver"),
+    "no driver": ({"2.19.0-lab": {**LAB, "cuda": "9.2"}}, "2.19.0-lab has no driver; add the olde"),
+    "no generation": ({"2.19.0-lab": {**LAB, "gpus": ["max"]}}, "gpus '['max']' of 2.19.0-lab is"),
+    "no package": ({"2.19.0-lab": {**LAB, "packages": ["a b"]}}, "'a b' of 2.19.0-lab is not the"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(case: str) -> None:
+    answer, sentence = REFUSED[case]
+    with pytest.raises(RefusedError) as refused:
+        read_images(answer)
+    assert str(refused.value).startswith(sentence)
+
+
+def test_an_own_image_has_everything_that_a_container_has(
+    generate: Callable[..., CopierProject],
+) -> None:
+    project = generate(
+        images=IMAGES, tf_versions=["2.19.0-lab", "2.19.0"], gpus=["ada"], driver="550.54.15"
+    )
+    assert project.answers["ports"] == {"2.19.0": 21922, "2.19.0-lab": 21923}
+    compose = (project / "docker-compose.yml").read_text()
+    assert "\n  tf2.19.0-lab:\n" in compose
+    facts = json.loads((project / "host/facts.json").read_text())["containers"]["tf2.19.0-lab"]
+    assert (facts["image"], facts["port"]) == (LAB["image"], 21923)
+    assert "FROM registry.lab/tf:2.19\n" in (project / "images/tf2.19.0-lab/Dockerfile").read_text()
+    readme = (project / "README.md").read_text()
+    assert (
+        "| tf2.19.0-lab | `registry.lab/tf:2.19` | 22.04 | 12.5 | ? | 525.60.13 or newer |"
+        in readme
+    )
+    assert "tf2.19.0-lab" in (project / "ssh_config").read_text()
+
+
+def test_an_update_keeps_an_own_image_and_its_port(
+    copier_template: Path, article: dict[str, Any], tmp_path: Path
+) -> None:
+    answers = {**article, "images": IMAGES, "tf_versions": ["2.19.0-lab"], "gpus": ["ada"]}
+    del answers["ports"]
+    host = Repository.create(tmp_path / "repository").copy(copier_template, answers)
+    before = host.read("docker-compose.yml")
+    host.answer(language="zh")
+    assert host.answers["images"] == IMAGES
+    assert host.read("docker-compose.yml") == before
+    with pytest.raises(UserMessageError, match=r"tf_versions: '2.19.0-lab' is not in the catal"):
+        host.answer(images={})
