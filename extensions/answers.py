@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -16,12 +16,15 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Kind(StrEnum):
+class Kind(str, Enum):  # noqa: UP042 (Ubuntu 22.04 has Python 3.10, without StrEnum)
     """The kinds of directory that are generated, each with a folder of that name in template/."""
 
     HOST = "host"
     FLEET = "fleet"
     CLUSTER = "cluster"
+
+    def __str__(self) -> str:
+        return self.value
 
 
 class RefusedError(Exception):

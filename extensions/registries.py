@@ -27,12 +27,6 @@ def pulled(image: str, registry: str | Mapping[str, str]) -> str:
     return f"{prefix}/{path}" if prefix else image
 
 
-def urls(registry: str | Mapping[str, str]) -> list[str]:
-    """Return the URLs of the servers that images are pulled from, none where unanswered."""
-    prefixes = registry.values() if isinstance(registry, Mapping) else [registry]
-    return list(dict.fromkeys(_url(prefix) for prefix in prefixes if prefix))
-
-
 def docker_mirror(registry: str | Mapping[str, str]) -> str:
     """Return the URL for ``registry-mirrors`` of the Docker engine, empty where none fits.
 

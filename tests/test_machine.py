@@ -98,6 +98,14 @@ def test_on_a_laptop_the_person_is_the_first_user_of_an_ubuntu_server(
     assert (machine.uid(), machine.gid(), machine.home()) == (1000, 1000, "/home/ai")
 
 
+def test_the_python_of_ubuntu_22_04_runs_the_template() -> None:
+    """Copier itself needs 3.10 or newer."""
+    vermin = Path(sys.executable).with_name("vermin")
+    options = ["--target=3.10-", "--no-tips", "--eval-annotations"]
+    done = subprocess.run([vermin, *options, ROOT / "extensions"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
 def test_no_module_needs_what_windows_lacks() -> None:
     code = (
         "import copier, sys; sys.platform = 'win32';"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from extensions.registries import docker_mirror, pulled, urls
+from extensions.registries import docker_mirror, pulled
 
 HUB, NVIDIA = "tensorflow/tensorflow:2.17.0-gpu", "nvcr.io/nvidia/tensorflow:25.02-tf2-py3"
 DAOCLOUD = {"docker.io": "m.daocloud.io/docker.io", "nvcr.io": "m.daocloud.io/nvcr.io"}
@@ -51,9 +51,3 @@ def test_the_engine_asks_only_what_serves_docker_hub_without_a_path(
     registry: str | dict[str, str], mirror: str
 ) -> None:
     assert docker_mirror(registry) == mirror
-
-
-def test_each_server_is_asked_once() -> None:
-    assert urls(DAOCLOUD) == ["https://m.daocloud.io"]
-    assert urls("localhost:5000/hub") == ["http://localhost:5000"]
-    assert urls("") == []
