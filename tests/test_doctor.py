@@ -255,9 +255,7 @@ NETWORK_FIX = "compare the answers 'mirror', 'registry' and 'proxy' with your ne
 RECREATE = "run: docker compose up -d --force-recreate tf2.17.0"
 MIRROR = "https://mirror.example.com/ubuntu/dists/bionic/InRelease"
 HUB = "HEAD https://registry.example.com/v2/*"
-NEEDED = (
-    "registry.example.com: registry.example.com, needed for tf1.15.5, tf2.11.0, tf2.13.0, tf2.17.0,"
-)
+NEEDED = "(needed for tf1.15.5, tf2.11.0, tf2.13.0, tf2.17.0)"
 LOGS = "read: docker compose logs --tail 50 tf2.17.0"
 POOLS = "https://docs.docker.com/engine/network/#subnet-allocation"
 OTHER_POOLS = f"give Docker other default-address-pools in /etc/docker/daemon.json ({POOLS}); then make the network again: docker compose down, restart Docker, docker compose up -d"
@@ -337,8 +335,8 @@ CASES: dict[str, tuple[Change, str]] = {
     "odd routes": (file("/proc/net/route", b""), "warn networks the host's routes cannot be read, so they are not compared; run: ip route"),
     "enough subnets": (info(DefaultAddressPools=[{"Base": "10.9.0.0/16", "Size": 18}, {"Base": "fd00::/8", "Size": 64}]), "ok networks no route of the host overlaps Docker's networks"),
     "few more subnets": (info(DefaultAddressPools=[{"Base": "10.9.0.0/16", "Size": 17}]), f"warn networks subnets: Docker uses 1 of about 2 subnets: another directory may not start; run: docker network prune; or give Docker more default-address-pools in /etc/docker/daemon.json: {POOLS}"),
-    "the same host twice": (has(container(), another()), "fail project /usr: gpu01-tf2.9.3 were started from /usr, whose host is called gpu01 too: docker compose up here would replace or remove them; do not start here; answer another 'host' in this directory, and another 'port_offset'"),
-    "a directory that was moved": (both(has(another()), file("/usr", GONE)), "warn project /usr: gpu01-tf2.9.3 were started from /usr, which no longer exists; if this is that directory under another name, run: docker compose up -d --wait"),
+    "the same host twice": (has(container(), another()), "fail project /usr: has gpu01-tf2.9.3 under the same name gpu01: docker compose up here would replace or remove them; do not start here; answer another 'host' in this directory, and another 'port_offset'"),
+    "a directory that was moved": (both(has(another()), file("/usr", GONE)), "warn project /usr: no longer exists, and gpu01-tf2.9.3 was started from there; if this is that directory under another name, run: docker compose up -d --wait"),
     "another host": (has(another("gpu02")), "ok project no other directory has containers of the name gpu01"),
     "no ss": (no("ss"), "warn ports ss is not installed, so the ports are not checked; run: sudo apt-get install iproute2"),
     "an odd ss": (says("ss *", "?"), "warn ports ss says: ?, so the ports are not checked; run: ss -ltn"),
@@ -352,11 +350,11 @@ CASES: dict[str, tuple[Change, str]] = {
     "a proxy with a password": (info(HttpsProxy="http://xxxxx:xxxxx@proxy:3128"), "warn images 4 images are not here, and Docker's proxy has a password, so their registries are not asked; run: docker pull registry.example.com/hub/tensorflow/tensorflow:1.15.5-gpu"),
     "no such image": (web(f"{HUB}2.11.0*", doctor.Reply(404)), "fail images tf2.11.0: registry.example.com has no hub/tensorflow/tensorflow of 2.11.0-gpu; compare the answers 'registry' and 'digests' with what is there"),
     "a registry with login": (web(HUB, doctor.Reply(401, {"www-authenticate": "Basic realm=x"})), "warn images tf1.15.5: registry.example.com wants a login (HTTP 401), so registry.example.com/hub/tensorflow/tensorflow:1.15.5-gpu is not checked; if docker pull registry.example.com/hub/tensorflow/tensorflow:1.15.5-gpu fails, run: docker login registry.example.com"),
-    "too many requests": (web(HUB, doctor.Reply(429)), "warn images registry.example.com: registry.example.com refuses more requests for now (toomanyrequests); wait some hours, or run: docker login registry.example.com"),
-    "a registry out of order": (web(HUB, doctor.Reply(503, {}, b"down\n")), "fail images registry.example.com: registry.example.com answers with HTTP 503 down; try again later; compare the answers 'registry' and 'proxy' with your network"),
-    "a registry that hangs": (web(HUB, URLError(TimeoutError("timed out"))), f"fail images {NEEDED} is not reached: i/o timeout; {NETWORK_FIX}"),
-    "a registry behind a proxy that hangs": (both(info(HttpsProxy="http://proxy:3128"), web(HUB, TimeoutError())), f"fail images {NEEDED} is not reached: i/o timeout (through the proxy http://proxy:3128); {NETWORK_FIX}"),
-    "a registry without a name": (web(HUB, URLError(socket.gaierror(-2, "Name or service not known"))), f"fail images {NEEDED} is not found: its name has no address; look at DNS; {NETWORK_FIX}"),
+    "too many requests": (web(HUB, doctor.Reply(429)), "warn images registry.example.com: refuses more requests for now (toomanyrequests); wait some hours, or run: docker login registry.example.com"),
+    "a registry out of order": (web(HUB, doctor.Reply(503, {}, b"down\n")), "fail images registry.example.com: answers with HTTP 503 down; try again later; compare the answers 'registry' and 'proxy' with your network"),
+    "a registry that hangs": (web(HUB, URLError(TimeoutError("timed out"))), f"fail images registry.example.com: is not reached: i/o timeout {NEEDED}; {NETWORK_FIX}"),
+    "a registry behind a proxy that hangs": (both(info(HttpsProxy="http://proxy:3128"), web(HUB, TimeoutError())), f"fail images registry.example.com: is not reached: i/o timeout (through the proxy http://proxy:3128) {NEEDED}; {NETWORK_FIX}"),
+    "a registry without a name": (web(HUB, URLError(socket.gaierror(-2, "Name or service not known"))), f"fail images registry.example.com: is not found: its name has no address {NEEDED}; look at DNS; {NETWORK_FIX}"),
     "no list of containers": (says("docker ps *", "", 1), "warn container docker does not list its containers, so they are not checked; run: docker ps"),
     "starting": (has(container(Health="starting")), "warn container tf2.17.0: is starting; run host/doctor again in a minute"),
     "unhealthy": (has(container(Health="unhealthy")), f"fail container tf2.17.0: is unhealthy; {LOGS}"),
@@ -503,6 +501,14 @@ def test_it_says_how_it_is_called(
 def test_a_repeated_capability_is_named_once(host: Host) -> None:
     says("nvidia-smi *compute_cap*", "7.0\n7.5\n7.5")(host)
     assert "ok gpus every release runs on volta, turing" in host.lines()
+
+
+@pytest.mark.parametrize("case", ["no GPU inside", "no libcuda"])
+def test_cuda_is_not_asked_where_the_driver_is_not_there(host: Host, case: str) -> None:
+    CASES[case][0](host)
+    checks = {result.check for result in host.report()}
+    assert "libraries" in checks
+    assert "cuda" not in checks
 
 
 def test_people_have_lines_of_their_own(host: Host, tmp_path: Path) -> None:
