@@ -12,6 +12,7 @@ from .catalogue import Release
 from .containers import Container, plan, proxies, services
 from .drivers import Drivers
 from .questions.general import HOST
+from .questions.mounts import MOUNTS
 from .questions.network import MIRROR, SSH
 from .questions.paths import CONDA_PATH, HOST_HOME, PROJECT_PATH
 from .questions.people import GID, PEOPLE, UID
@@ -37,6 +38,8 @@ def facts_json(answers: Answers) -> str:
             one.name: {"uid": one.uid, "gid": one.gid, "home": one.home, "project": one.project}
             for one in people
         }
+    if mounts := answers[MOUNTS]:
+        facts["mounts"] = list(mounts)
     containers = plan(answers)
     if proxy := proxies(answers):
         facts["proxy"] = proxy

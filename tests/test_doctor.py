@@ -296,6 +296,7 @@ CASES: dict[str, tuple[Change, str]] = {
     "a hook": (both(info(Runtimes={}), says("nvidia-container-runtime-hook")), "ok toolkit Docker has NVIDIA's hook"),
     "CDI devices": (both(info(Runtimes={}), says("nvidia-ctk cdi list", "nvidia.com/gpu=all")), "ok toolkit Docker has NVIDIA's CDI devices"),
     "no home": (at_home(shutil.rmtree), "fail paths host_home: {home} does not exist; run: sudo host/setup.sh"),
+    "no data": (facts(mounts=["/nowhere/data"]), "fail paths /nowhere/data: /nowhere/data does not exist; mount its disk or make it; or take it out of the answer 'mounts'"),
     "a file for projects": (both(at_home(lambda home: shutil.rmtree(home / "projects")), at_home(lambda home: (home / "projects").touch())), "fail paths project_path: {home}/projects is not a directory; run: sudo host/setup.sh"),
     "a closed home": (file("{home}/*", FORBIDDEN), "warn paths conda_path: {home}/conda is closed to alice ({home} has mode 750), so it is not checked; run: sudo {here}/host/doctor"),
     "a file server that is down": (file("{home}/projects", TimeoutError("no answer within 10 s")), "fail paths project_path: {home}/projects cannot be read: no answer within 10 s; look at its disk or file server: findmnt --target {home}/projects"),
