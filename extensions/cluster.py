@@ -13,7 +13,15 @@ from .questions.images import IMAGE_REGISTRY, IMAGE_TAG
 from .questions.mounts import MOUNTS
 from .questions.paths import CONDA_PATH, HOST_HOME, PROJECT_PATH
 from .questions.people import Person
-from .questions.pods import GPU_RESOURCE, GPUS_PER_POD, POD_RESOURCES
+from .questions.pods import (
+    CLUSTER_GPUS,
+    GPU_RESOURCE,
+    GPUS_PER_POD,
+    IDLE_MINUTES,
+    POD_RESOURCES,
+    QUEUE,
+    SESSION_HOURS,
+)
 
 _FAMILIES = {"ada": "ada-lovelace"}
 """Generations that NVIDIA's GPU feature discovery calls otherwise than the catalogue:
@@ -138,3 +146,21 @@ def gpus_for(answers: Answers, whom: Container | Person) -> str:
     versions = {release.version for release in whom.releases}
     own = [n for k, n in numbers.items() if k in versions or service_name(k) == whom.folder]
     return str(max(own, default=1))
+
+
+def sessions_end(answers: Answers) -> bool:
+    """Return whether sessions are Jobs, which end; a Deployment's pod would be started again."""
+    return bool(answers[SESSION_HOURS] or answers[IDLE_MINUTES])
+
+
+def pod_paths(answers: Answers) -> list[tuple[str, str]]:
+    """Return the kinds of object that make pods, each with where it has the pod."""
+    paths = [] if sessions_end(answers) else [("Deployment", "/spec/template/spec")]
+    if sessions_end(answers) or answers[QUEUE]:
+        paths.append(("CronJob", "/spec/jobTemplate/spec/template/spec"))
+    return paths
+
+
+def gpu_quotas(answers: Answers) -> list[tuple[str, int]]:
+    """Return generation, as nodes are labelled, and number of the GPUs, the newest first."""
+    return [(_FAMILIES.get(g, g), n) for g, n in reversed(answers[CLUSTER_GPUS].items())]

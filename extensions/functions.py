@@ -156,9 +156,12 @@ GLOBALS: dict[str, Any] = {
     "volumes": of_answers(cluster.volumes),
     # of a cluster's pods
     "driver_labels": cluster.DRIVER_LABELS,
+    "gpu_quotas": of_answers(cluster.gpu_quotas),
     "gpu_requested": of_answers(cluster.gpu_requested),
     "gpus_for": of_answers(cluster.gpus_for),
     "pod_amounts": of_answers(cluster.pod_amounts),
+    "pod_paths": of_answers(cluster.pod_paths),
+    "sessions_end": of_answers(cluster.sessions_end),
     "scarce_families": cluster.scarce_families,
 }
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .answers import RefusedError
+from .catalogue import GENERATIONS
 from .reading import listed, number, parsed, shown, text, text_map
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names and, for resources,
@@ -77,6 +78,45 @@ def _count(answer: Any, what: str, highest: int) -> int:
 def read_gpus_per_person(answer: Any) -> int:
     """Return how many GPUs a person may hold at the same time."""
     return _count(answer, "GPUs of a person", 1024)
+
+
+def read_queue(answer: Any) -> str:
+    """Return the name of the queue, empty where there is none."""
+    name = text(answer)
+    if name and (not re.fullmatch(_LABEL, name) or len(name) > 30):
+        raise RefusedError(
+            f"{shown(name)} is not a name of Kubernetes; use up to 30 lower-case letters, digits "
+            "and hyphens, such as lab, or '' for no queue"
+        )
+    return name
+
+
+def read_cluster_gpus(answer: Any) -> dict[str, int]:
+    """Return how many GPUs of each generation the cluster has."""
+    value = text_map(answer)
+    if value is None:
+        raise RefusedError(
+            f"{shown(answer)} is not a map of generation to number; write it as "
+            "{ampere: 8, turing: 2}"
+        )
+    for generation in value:
+        if generation not in GENERATIONS:
+            raise RefusedError(
+                f"{shown(generation)} is not a known GPU generation; choose from "
+                f"{listed(GENERATIONS)}"
+            )
+    return {g: _count(value[g], f"{g} GPUs", 4096) for g in GENERATIONS if g in value}
+
+
+def read_limit(unit: str, highest: int, answer: Any) -> int:
+    """Return a length of time, 0 where there is no limit."""
+    value = number(answer)
+    if value is None or value > highest:
+        raise RefusedError(
+            f"{shown(answer)} is not a number of {unit}; write one from 1 to {highest}, or 0 for "
+            "no limit"
+        )
+    return value
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ QUESTIONS = {name: facts for name, facts in CONFIG.items() if not name.startswit
 # An interface: people write these names into their --data files. The ledger of ports comes
 # last, since it follows from the answers before it.
 NAMES = """kind host images tf_versions driver gpus uid gid host_home conda_path project_path
-    image_registry image_tag storage nfs_server gpus_per_person mirror ssh advanced containers
+    image_registry image_tag storage nfs_server gpus_per_person queue
+    cluster_gpus session_hours idle_minutes mirror ssh advanced containers
     user sudo people address port_offset bind_address gpu_devices gpu_resource gpus_per_pod
     pod_resources shm_size memory cpus ulimits mounts groups packages registry digests proxy
     no_proxy subnet admin deploy_path language ports""".split()

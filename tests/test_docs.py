@@ -64,7 +64,13 @@ def shared_links(kept: list[str]) -> list[str]:
     return [item for item in kept if item not in ("README.md", "README.zh-CN.md")]
 
 
-@pytest.mark.parametrize("answers", [{}, {"ssh": False}, {"tf_versions": ["1.15.5"]}, CLUSTER])
+QUEUE = {"queue": "lab", "cluster_gpus": {"turing": 2, "ampere": 8}, "idle_minutes": 60}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [{}, {"ssh": False}, {"tf_versions": ["1.15.5"]}, CLUSTER, {**CLUSTER, **QUEUE}],
+)
 def test_the_readme_of_the_directory_has_the_same_shape_in_both_languages(
     generate: Callable[..., CopierProject], answers: dict[str, object]
 ) -> None:

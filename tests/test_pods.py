@@ -9,10 +9,25 @@ import pytest
 from extensions.pods import PodResources, read_gpus_per_pod, read_pod_resources
 from tests.answers import ARTICLE, CLUSTER, error
 
-OTHERS = {**ARTICLE, **CLUSTER, "user": "ai", "uid": 1000, "gpus_per_person": 2}
+OTHERS = {**ARTICLE, **CLUSTER, "user": "ai", "uid": 1000, "gpus_per_person": 2, "queue": "lab"}
 
 
 REFUSED: list[tuple[str, Any, str]] = [
+    (
+        "cluster_gpus",
+        {},
+        "the queue lab needs the GPUs of the cluster; write them as {ampere: 8, turing: 2}",
+    ),
+    (
+        "cluster_gpus",
+        {"ampere": 8},
+        "1.15.5 runs on pascal, volta or turing, and the cluster has none of them; add its GPUs,",
+    ),
+    (
+        "cluster_gpus",
+        {"turing": 0},
+        "'0' is not a number of turing GPUs; write one from 1 to 4096",
+    ),
     ("gpu_resource", "gpu", "'gpu' is not an extended resource; write it as nvidia.com/gpu,"),
     ("gpu_resource", "", "'' is not an extended resource; write it as nvidia.com/gpu,"),
     (

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from .. import sharing
+from functools import partial
+
+from .. import catalogue, sharing
 from ..answers import Answers, Kind, Question, RefusedError
 from ..pods import (
+    read_cluster_gpus,
     read_gpu_resource,
     read_gpus_per_person,
     read_gpus_per_pod,
+    read_limit,
     read_pod_resources,
+    read_queue,
 )
 from ..reading import listed, shown
 from .people import PEOPLE, USER
@@ -22,6 +27,37 @@ GPUS_PER_PERSON = Question("gpus_per_person", _CLUSTER, read_gpus_per_person, un
 
 POD_RESOURCES = Question[dict[str, str]](
     "pod_resources", _CLUSTER, read_pod_resources, unanswered={}
+)
+
+
+QUEUE = Question("queue", _CLUSTER, read_queue, unanswered="")
+
+
+def _check_cluster_gpus(gpus: dict[str, int], answers: Answers) -> None:
+    if not answers[QUEUE]:
+        return
+    if not gpus:
+        raise RefusedError(
+            f"the queue {answers[QUEUE]} needs the GPUs of the cluster; write them as "
+            "{ampere: 8, turing: 2}"
+        )
+    for version in answers[TF_VERSIONS]:
+        possible = catalogue.releases()[version].gpus.possible
+        if not set(gpus) & set(possible):
+            raise RefusedError(
+                f"{version} runs on {listed(possible, 'or')}, and the cluster has none of them; "
+                "add its GPUs, or leave that version out"
+            )
+
+
+CLUSTER_GPUS = Question[dict[str, int]](
+    "cluster_gpus", _CLUSTER, read_cluster_gpus, unanswered={}, check=_check_cluster_gpus
+)
+
+SESSION_HOURS = Question("session_hours", _CLUSTER, partial(read_limit, "hours", 720), unanswered=0)
+
+IDLE_MINUTES = Question(
+    "idle_minutes", _CLUSTER, partial(read_limit, "minutes", 1440), unanswered=0
 )
 
 
