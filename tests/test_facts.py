@@ -8,10 +8,11 @@ from typing import Any
 
 from extensions import containers
 from extensions.answers import Answers
-from extensions.facts import facts_json
+from extensions.facts import COMPOSE, ENGINE, facts_json
 from extensions.questions.tensorflow import SHARING, TF_VERSIONS
 from tests.answers import ARTICLE
 from tests.doctor import doctor
+from tests.support import ROOT
 
 BARE: dict[str, Any] = {
     **ARTICLE,
@@ -93,3 +94,10 @@ def test_a_shared_container_has_the_generations_of_each_of_its_releases() -> Non
     }
     (container,) = json.loads(facts_json(Answers(answers)))["containers"].values()
     assert list(container["releases"]) == ["2.5.0", "2.9.3"]
+
+
+def test_setup_and_the_readme_name_the_same_oldest_docker() -> None:
+    setup = (ROOT / "template/host/host/setup.sh").read_text()
+    assert f"\noldest_engine={ENGINE}\noldest_compose={COMPOSE}\n" in setup
+    for page in ("README.md", "README.zh-CN.md"):
+        assert f"Docker Engine {ENGINE}" in (ROOT / page).read_text()
