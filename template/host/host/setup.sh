@@ -19,7 +19,7 @@ arguments are wrong.'
 
 # Facts of this host. Those without a value here are in host/facts.sh, the others may be.
 user='' uid='' gid='' host_home='' conda_path='' project_path='' drivers=''
-proxy='' proxy_exceptions='' docker_mirror=''
+people=() proxy='' proxy_exceptions='' docker_mirror=''
 docker_url=https://download.docker.com
 nvidia_url=https://nvidia.github.io/libnvidia-container
 miniforge_url=https://github.com/conda-forge/miniforge/releases/download
@@ -332,14 +332,23 @@ restart_docker() {
 }
 
 make_directories() {
-    if [[ ! -d $host_home ]]; then
-        fail "$host_home does not exist; create its user first: sudo useradd --create-home --uid $uid --home-dir $(printf %q "$host_home") $user"
+    local i
+    make_project_directory "$user" "$uid" "$gid" "$host_home" "$project_path"
+    for ((i = 0; i < ${#people[@]}; i += 5)); do
+        make_project_directory "${people[@]:i:5}"
+    done
+}
+
+make_project_directory() {
+    local name=$1 uid=$2 gid=$3 home=$4 project=$5
+    if [[ ! -d $home ]]; then
+        fail "$home does not exist; create its user first: sudo useradd --create-home --uid $uid --home-dir $(printf %q "$home") $name"
     fi
-    if [[ ! -d $project_path ]]; then
-        change "make $project_path" || return 0
-        install -d --owner="$uid" --group="$gid" "$project_path"
-    elif [[ $(stat --format=%u "$project_path") != "$uid" ]]; then
-        fail "$project_path belongs to $(stat --format=%U "$project_path") and not to UID $uid; run: sudo chown $uid:$gid $(printf %q "$project_path")"
+    if [[ ! -d $project ]]; then
+        change "make $project" || return 0
+        install -d --owner="$uid" --group="$gid" "$project"
+    elif [[ $(stat --format=%u "$project") != "$uid" ]]; then
+        fail "$project belongs to $(stat --format=%U "$project") and not to UID $uid; run: sudo chown $uid:$gid $(printf %q "$project")"
     fi
 }
 

@@ -1,0 +1,77 @@
+"""setup.sh with the facts of a host; what it installs is proven end to end."""
+
+# ruff: noqa: E501 (a command stands whole, as it is printed)
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pytest_copier.plugin import CopierProject
+
+Generate = Callable[..., CopierProject]
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    homes = tmp_path_factory.mktemp("homes")
+    (homes / "ai").mkdir()
+    (homes / "li na").mkdir()
+    return homes
+
+
+@pytest.fixture(scope="module")
+def project(generate: Generate, homes: Path) -> CopierProject:
+    return generate(
+        tf_versions=["2.17.0"],
+        host_home=f"{homes}/ai",
+        conda_path=f"{homes}/ai/miniconda3",
+        project_path=f"{homes}/ai/work",
+        uid=4321,
+        gid=4321,
+        people={
+            "li": {"uid": 4322, "home": f"{homes}/li na"},
+            "wang": {"uid": 4323, "gid": 100, "home": f"{homes}/wang"},
+        },
+    )
+
+
+def call(project: CopierProject, commands: str) -> subprocess.CompletedProcess[str]:
+    """Run commands with the functions of setup.sh, where `install` only prints."""
+    script = (project / "host/setup.sh").read_text().replace('\nmain "$@"\n', "\n")
+    script = script.replace('"$(dirname "${BASH_SOURCE[0]}")/.."', f"'{project.path}'")
+    text = f'{script}\ninstall() {{ echo install "$@"; }}\n{commands}'
+    return subprocess.run(["bash", "-c", text], capture_output=True, text=True)
+
+
+def test_everybody_gets_a_project_directory_and_who_has_no_account_is_named(
+    project: CopierProject, homes: Path
+) -> None:
+    done = call(project, "make_directories")
+    assert done.stdout.splitlines() == [
+        f"setup.sh: make {homes}/ai/work",
+        f"install -d --owner=4321 --group=4321 {homes}/ai/work",
+        f"setup.sh: make {homes}/li na/tensorflow_volume",
+        f"install -d --owner=4322 --group=4322 {homes}/li na/tensorflow_volume",
+    ]
+    assert done.stderr == (
+        f"setup.sh: {homes}/wang does not exist; create its user first: "
+        f"sudo useradd --create-home --uid 4323 --home-dir {homes}/wang wang\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("system", "codename", "command"),
+    [
+        ("ubuntu", "noble", "sudo apt-get update && sudo apt-get install -y ubuntu-drivers-common && sudo ubuntu-drivers install && sudo reboot"),
+        ("debian", "trixie", "echo 'deb http://deb.debian.org/debian trixie main contrib non-free non-free-firmware' | sudo tee /etc/apt/sources.list.d/nvidia-driver.list && sudo apt-get update && sudo apt-get install -y linux-headers-amd64 nvidia-driver && sudo reboot"),
+    ],
+)  # fmt: skip
+def test_the_driver_comes_by_one_command_that_a_shell_takes(
+    project: CopierProject, system: str, codename: str, command: str
+) -> None:
+    done = call(project, f"ID={system} VERSION_CODENAME={codename}; driver_command")
+    assert done.stdout == f"{command}\n"
+    assert subprocess.run(["bash", "-n", "-c", command]).returncode == 0
