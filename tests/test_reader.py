@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 import socket
 import struct
@@ -29,7 +30,7 @@ from catalogue.registry import Registry, accepted
 from extensions import catalogue
 from extensions.drivers import Drivers
 from extensions.gpus import Code
-from tests.support import missing
+from tests.support import ROOT, git, missing
 from tests.test_catalogue import SCHEMA
 
 
@@ -308,3 +309,56 @@ def test_every_release_and_generation_has_a_row() -> None:
         assert f"\n| {version} | " in page
     for generation in catalogue.GENERATIONS:
         assert f"\n| {generation} (" in page
+
+
+# --- the weekly script -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def weekly(tmp_path: Path, default_gitconfig: object) -> Path:  # noqa: ARG001 (git needs an author)
+    """A clone with the script, where uv and gh only record what they are asked."""
+    git(tmp_path, "init", "--quiet", "--bare", "origin")
+    git(tmp_path, "clone", "--quiet", "origin", "clone")
+    clone = tmp_path / "clone"
+    (clone / ".ci").mkdir()
+    shutil.copy2(ROOT / ".ci/catalogue", clone / ".ci/catalogue")
+    (clone / "catalogue.yaml").write_text("releases\n")
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "--message", "State")
+    for name, script in {
+        "uv": 'echo "2.99.0: PyPI has it"; [[ $* != *check* ]] || '
+        '{ [[ $NEW != yes ]] || echo 2.99.0 >>catalogue.yaml; exit "$STATUS"; }',
+        "gh": 'echo "$*" >>../asked',
+    }.items():
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/bash\n{script}\n")
+        program.chmod(0o755)
+    return clone
+
+
+@pytest.mark.parametrize(
+    ("status", "new", "ends", "asked"),
+    [
+        (0, "no", 0, []),
+        (1, "yes", 0, ["pr list", "pr create"]),
+        (1, "no", 1, []),
+        (2, "no", 2, []),
+    ],
+    ids=["nothing differs", "a new release", "a difference for a person", "an error"],
+)
+def test_the_weekly_script_opens_a_pull_request_for_a_new_release_alone(
+    weekly: Path, status: int, new: str, ends: int, asked: list[str]
+) -> None:
+    bin_first = f"{weekly.parent}/bin:{os.environ['PATH']}"
+    done = subprocess.run(
+        [weekly / ".ci/catalogue"], capture_output=True, text=True,
+        env={**os.environ, "PATH": bin_first, "STATUS": str(status), "NEW": new},
+    )  # fmt: skip
+    assert done.returncode == ends, done.stderr
+    assert "2.99.0: PyPI has it" in done.stdout
+    recorded = weekly.parent / "asked"
+    lines = recorded.read_text().splitlines() if recorded.exists() else []
+    assert [" ".join(line.split()[:2]) for line in lines] == asked
+    pushed = git(weekly.parent / "origin", "branch", "--list", "catalogue-update")
+    assert bool(pushed) == bool(asked)
