@@ -44,7 +44,8 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     for name, question in yaml.safe_load((ROOT / "copier.yml").read_text()).items()
     if name in questions.TABLE
 }
-EXAMPLE = {**ARTICLE, **CLUSTER}
+GPUS = {"volta": 2, "turing": 2, "ampere": 8, "blackwell": 4}
+EXAMPLE = {**ARTICLE, **CLUSTER, "cluster_gpus": GPUS}
 """Answers that every kind accepts, also to what it does not ask."""
 BEYOND = {
     "containers": "per-cuda",

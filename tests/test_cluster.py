@@ -74,8 +74,16 @@ def of_kind(objects: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any
     return {each["metadata"]["name"]: each for each in objects if each["kind"] == kind}
 
 
+def sessions(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The templates of the pods that have ssh, by the name of what makes them."""
+    forms = of_kind(objects, "CronJob")
+    makers = {n: e["spec"]["jobTemplate"] for n, e in forms.items() if not n.endswith("-train")}
+    return {n: e["spec"]["template"] for n, e in (of_kind(objects, "Deployment") | makers).items()}
+
+
 def pods(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [each["spec"]["template"]["spec"] for each in of_kind(objects, "Deployment").values()]
+    """The pods that have ssh."""
+    return [template["spec"] for template in sessions(objects).values()]
 
 
 def containers_of(pod: dict[str, Any]) -> list[dict[str, Any]]:
@@ -376,13 +384,13 @@ def test_a_person_takes_a_gpu_and_hands_it_back_and_can_become_nobody_else(
 def test_a_service_has_the_port_of_the_ledger_and_finds_its_pod_and_no_other(
     project: CopierProject, person: str, objects: list[dict[str, Any]]
 ) -> None:
-    services, deployments = of_kind(objects, "Service"), of_kind(objects, "Deployment")
-    assert services.keys() == deployments.keys()
+    services, templates = of_kind(objects, "Service"), sessions(objects)
+    assert services.keys() == templates.keys()
     selectors = [service["spec"]["selector"] for service in services.values()]
     assert len({str(selector) for selector in selectors}) == len(services)
     for name, group in groups(project).items():
         service = services[f"{person}-{name.replace('.', '-')}"]["spec"]
-        template = deployments[f"{person}-{name.replace('.', '-')}"]["spec"]["template"]
+        template = templates[f"{person}-{name.replace('.', '-')}"]
         assert template["metadata"]["labels"] == {**service["selector"], "person": person}
         assert service["type"] == "LoadBalancer"
         port = int(project.answers["ports"][group.entry])

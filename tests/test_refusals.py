@@ -84,6 +84,13 @@ def test_every_question_is_among_them() -> None:
     assert set(BAD) == set(questions.TABLE)
 
 
+def test_a_queue_without_gpus_is_refused_in_one_line(
+    copier: CopierFixture, article: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(UserMessageError, match=r"^cluster_gpus: the queue lab needs the GPUs of"):
+        copier.copy(tmp_path / "gpu01", **{**article, **CLUSTER, "queue": "lab"})
+
+
 def as_typed(answer: Any) -> str:
     return answer if isinstance(answer, str) else json.dumps(answer)
 

@@ -51,7 +51,12 @@ def _check_cluster_gpus(gpus: dict[str, int], answers: Answers) -> None:
 
 
 CLUSTER_GPUS = Question[dict[str, int]](
-    "cluster_gpus", _CLUSTER, read_cluster_gpus, unanswered={}, check=_check_cluster_gpus
+    "cluster_gpus",
+    _CLUSTER,
+    read_cluster_gpus,
+    unanswered={},
+    check=_check_cluster_gpus,
+    default=lambda _: {},
 )
 
 SESSION_HOURS = Question("session_hours", _CLUSTER, partial(read_limit, "hours", 720), unanswered=0)
