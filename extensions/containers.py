@@ -145,6 +145,11 @@ def environments(answers: Answers) -> list[Release]:
     return [r for r in chosen(answers) if r.requirement]
 
 
+def sets_environment(answers: Answers) -> bool:
+    """Return whether an ssh alias activates a conda environment."""
+    return any(alias.environment for made in services(answers) for alias in made.aliases)
+
+
 def ssh_aliases(answers: Answers, person: Person | None = None) -> list[str]:
     """Return the ssh aliases of a person, such as ``gpu01-tf2.17.0``.
 

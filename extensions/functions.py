@@ -14,6 +14,7 @@ from jinja2.runtime import Context
 
 from . import (
     catalogue,
+    checkout,
     cluster,
     containers,
     editors,
@@ -89,6 +90,8 @@ def check(context: Context, name: str) -> bool:
         UserMessageError: the answer is refused.
     """
     conf, answers, question = context["_copier_conf"], _answers(context), questions.TABLE[name]
+    if message := checkout.problem(answers[KIND]):
+        raise UserMessageError(f"{KIND.name}: {message}")
     if question is KIND:
         _refuse_misspelt(conf)
     if question in answers:
@@ -152,6 +155,7 @@ GLOBALS: dict[str, Any] = {
     "plan": of_answers(containers.plan),
     "proxies": of_answers(containers.proxies),
     "services": of_answers(containers.services),
+    "sets_environment": of_answers(containers.sets_environment),
     "ssh_aliases": of_answers(containers.ssh_aliases),
     "volumes": of_answers(cluster.volumes),
     # of a cluster's pods

@@ -14,6 +14,9 @@ from tests.support import ROOT
 ARTICLE: dict[str, Any] = yaml.safe_load((ROOT / "example/answers.yml").read_text())
 """The answers of the example: those of the article this template grew from."""
 
+CONTAINER_SCRIPTS = ("bashrc-first", "bashrc-last", "conda", "profile", "start")
+"""What images/container/ has for every container."""
+
 CLUSTER: dict[str, Any] = {
     "kind": "cluster",
     "image_registry": "registry.example.com/lab",

@@ -18,7 +18,7 @@ from pytest_copier.plugin import CopierProject
 
 from extensions import catalogue
 from extensions.questions.people import namespace_of
-from tests.answers import CLUSTER
+from tests.answers import CLUSTER, CONTAINER_SCRIPTS
 from tests.releases import ANSWERS_FILE, Repository, with_earlier_release
 from tests.support import ROOT, missing
 from tests.test_generated import YAMLLINT, files, groups, run, tool
@@ -120,7 +120,7 @@ def test_the_directory_has_exactly_its_files(project: CopierProject, person: str
     expected |= {f"base/{name}.yaml" for name in ("kustomization", "namespace", "pod", "storage")}
     expected |= {"base/environments/new.sh", "base/environments/facts.sh", "compose.yml"}
     expected |= {"images/init_env1.sh", "images/init_env2.sh", "images/container/sshd_config"}
-    expected |= {f"images/container/{name}.sh" for name in ("conda", "health", "login", "start")}
+    expected |= {f"images/container/{name}.sh" for name in (*CONTAINER_SCRIPTS, "login")}
     for name in groups(project):
         expected |= {f"base/{name}.yaml", f"images/{name}/Dockerfile"}
     if any(group.toolkit.codename == "bionic" for group in groups(project).values()):

@@ -21,6 +21,7 @@ from pytest_copier.plugin import CopierProject
 from extensions import catalogue, registries, sharing
 from extensions.containers import service_name
 from extensions.questions.images import REGISTRY
+from tests.answers import CONTAINER_SCRIPTS
 from tests.releases import ANSWERS_FILE, Repository
 from tests.support import missing
 
@@ -160,7 +161,7 @@ def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
     expected |= {"docker-compose.yml", "images/certs/.gitkeep"}
     expected |= {"environments/new.sh", "environments/facts.sh"}
     expected |= {"images/init_env1.sh", "images/init_env2.sh"}
-    expected |= {f"images/container/{name}.sh" for name in ("conda", "health", "start")}
+    expected |= {f"images/container/{name}.sh" for name in CONTAINER_SCRIPTS}
     expected |= {
         "host/setup.sh",
         "host/facts.sh",
@@ -216,7 +217,9 @@ def test_the_same_answers_give_the_same_bytes(
     assert files(generate(**CASES[case])) == files(project)
 
 
-def test_compose_mounts_what_was_answered(project: CopierProject, compose: dict[str, Any]) -> None:
+def test_compose_mounts_what_was_answered_and_the_time_zone(
+    project: CopierProject, compose: dict[str, Any]
+) -> None:
     answers = project.answers
     for service in compose["services"].values():
         mounts = [
@@ -230,9 +233,10 @@ def test_compose_mounts_what_was_answered(project: CopierProject, compose: dict[
             (str(project.path / "environments"), "/environments", True),
             *((path, path, mode == "ro") for path, mode in answers["mounts"].items()),
             ("/var/lib/gpu-queue", "/var/lib/gpu-queue", False),
+            ("/etc/localtime", "/run/host-localtime", True),
         ]
-        *answered, queue = service["volumes"]
-        assert not any(mount["bind"].get("create_host_path") for mount in answered)
+        *answered, queue, zone = service["volumes"]
+        assert not any(mount["bind"].get("create_host_path") for mount in [*answered, zone])
         # A host that was updated starts before host/setup.sh has run again.
         assert queue["bind"]["create_host_path"]
 
@@ -257,7 +261,7 @@ def test_compose_runs_as_the_person_with_no_privilege_unless_sudo(
     person = f"{answers['uid']}:{answers['gid']}"
     for service in compose["services"].values():
         assert service["user"] == service["build"]["args"]["CURRENT_UID"] == person
-        assert (service["restart"], service["init"], service["tty"]) == ("always", True, True)
+        assert (service["restart"], service["init"]) == ("always", True)
         assert "privileged" not in service
         if answers["sudo"]:
             assert "cap_drop" not in service
@@ -265,6 +269,33 @@ def test_compose_runs_as_the_person_with_no_privilege_unless_sudo(
         else:
             assert service["cap_drop"] == ["ALL"]
             assert service["security_opt"] == ["no-new-privileges"]
+
+
+LISTENS = "   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000"
+
+
+@pytest.mark.parametrize(
+    ("line", "healthy"),
+    [
+        (LISTENS, True),
+        (LISTENS.replace("0016", "1600"), False),
+        (LISTENS.replace(" 0A ", " 01 "), False),  # an open connection
+        (
+            LISTENS.replace("00000000:0016 00000000:0000 0A", "0100007F:9C40 0100007F:0016 01"),
+            False,
+        ),
+    ],
+)
+def test_the_health_check_sees_whether_sshd_listens(
+    generate: Callable[..., CopierProject], line: str, healthy: bool
+) -> None:
+    text = (generate() / "docker-compose.yml").read_text()
+    (service, *_) = yaml.safe_load(text)["services"].values()
+    command = service["healthcheck"]["test"][1:-1]
+    done = subprocess.run(
+        command, input=f"  sl  local_address rem_address   st\n{line}\n", text=True
+    )
+    assert (done.returncode == 0) == healthy
 
 
 def test_compose_publishes_ssh_on_the_recorded_port_and_nothing_else(

@@ -47,12 +47,12 @@ def template(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     replace("template/host/images/*.jinja", **{"# Packages of every": "# All packages of every"})(
         target
     )
-    replace("template/host/docker-compose.yml.jinja", **{"timeout: 40s": "timeout: 39s"})(target)
+    replace("template/host/docker-compose.yml.jinja", **{"timeout: 10s": "timeout: 9s"})(target)
     release(target, "100.0.0")
     with (target / "copier.yml").open("a") as questions:
         questions.write("\nshm_size:\n  type: str\n  default: 1gb\n")
     replace(
-        "template/host/*.jinja", **{"  tty: true\n": "  tty: true\n  shm_size: {{ shm_size }}\n"}
+        "template/host/*.jinja", **{"  init: true\n": "  init: true\n  shm_size: {{ shm_size }}\n"}
     )(target)
     release(target, "101.0.0")
     return target

@@ -39,6 +39,9 @@ EFFECTIVE = """
 """
 """Of what OpenSSH and this directory decide, what keeps the door shut."""
 
+ENCRYPT_AND_MAC = "using encrypt-and-MAC mode"
+"""No attack on it is known in SSH with counter mode, and old SSH libraries have no other MAC."""
+
 AWAITS_QUANTUM_COMPUTERS = "does not provide protection against post-quantum attacks"
 
 
@@ -66,7 +69,7 @@ def test_a_scanner_finds_no_weak_algorithm(laptop: Laptop, service: str) -> None
         (kind, entry["algorithm"], grade, entry["notes"][grade])
         for kind, entry in offered
         for grade in ("fail", "warn")
-        if set(entry["notes"].get(grade, [])) - {AWAITS_QUANTUM_COMPUTERS}
+        if set(entry["notes"].get(grade, [])) - {AWAITS_QUANTUM_COMPUTERS, ENCRYPT_AND_MAC}
     ]
     assert weak == []
     if service == "tf2.17.0-nv25.02":  # OpenSSH 9.0 and newer offer a remedy first

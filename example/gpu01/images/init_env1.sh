@@ -7,8 +7,13 @@ export DEBIAN_FRONTEND=noninteractive
 packages=(
     openssh-server
     rsync
+    tzdata
     vim
     net-tools
+    git
+    tmux
+    less
+    wget
     # Add your own below this line: an update keeps them.
 )
 # Every package whose name begins like one of these is CUDA's.
@@ -48,17 +53,17 @@ cuda_families=(
 apt_options=()
 
 main() {
-    trap tell_full_disk EXIT
+    trap report_full_disk EXIT
     trust_certificates
     disable_nvidia_lists
     use_mirror
     mkdir -p /tmp/apt/lists/partial /tmp/apt/cache/archives/partial
-    apt_get update
+    update_lists
     hold_cuda "$@"
     check_holds
-    leave_out
+    exclude_translations
     apt_get install --no-install-recommends "${packages[@]}"
-    leave_no_traces
+    clean_up
 }
 
 # Lists and archives stay in the build cache, not in the image: every image on this
@@ -68,10 +73,19 @@ apt_get() {
         -o APT::Sandbox::User=root "${apt_options[@]}" "$@"
 }
 
-# Ubuntu's own images have no manuals and no translations: nor has vim here. Of its
-# spelling lists, the one in UTF-8 stays.
-leave_out() {
-    printf 'path-exclude=/usr/share/vim/*/%s*\n' doc/ lang/ tutor/ spell/en.ascii. spell/en.latin1. \
+# To apt-get a failed download is a warning, and it goes on with the lists of an earlier build.
+update_lists() {
+    local log=/tmp/apt/update.log
+    if ! LC_ALL=C apt_get update 2>&1 | tee "$log" || grep -q '^W: Some index files failed' "$log"; then
+        report "apt-get update failed" "read its messages above, and check the answers 'mirror' and 'proxy'"
+        exit 1
+    fi
+}
+
+# Ubuntu's own images have no translations: nor has vim here. Of its spelling lists, the
+# one in UTF-8 stays.
+exclude_translations() {
+    printf 'path-exclude=/usr/share/vim/*/%s*\n' lang/ tutor/ spell/en.ascii. spell/en.latin1. \
         >/etc/dpkg/dpkg.cfg.d/excludes-vim
 }
 
@@ -117,11 +131,11 @@ hold_cuda() {
     held=$(sort -u <(comm -12 <(echo "$installed") <(echo "$listed")) \
         <(grep -E "^($(IFS='|' && echo "${cuda_families[*]}"))" <<<"$installed"))
     [[ -z $held ]] || xargs apt-mark hold <<<"$held"
-    tell "listed CUDA packages that this image lacks" "$(comm -13 <(echo "$held") <(echo "$listed"))"
-    tell "CUDA packages beyond the list, held as well" "$(comm -23 <(echo "$held") <(echo "$listed"))"
+    report "listed CUDA packages that this image lacks" "$(comm -13 <(echo "$held") <(echo "$listed"))"
+    report "CUDA packages beyond the list, held as well" "$(comm -23 <(echo "$held") <(echo "$listed"))"
 }
 
-tell() {
+report() {
     [[ -z $2 ]] || echo "init_env1.sh: $1: ${2//$'\n'/ }" >&2
 }
 
@@ -130,19 +144,19 @@ check_holds() {
     moved=$(comm -12 <(echo "$held") \
         <(apt_get --simulate dist-upgrade | awk '/^(Inst|Remv) / {print $2}' | sort -u))
     if [[ -n $moved ]]; then
-        tell "apt would still move these CUDA packages" "$moved"
+        report "apt would still move these CUDA packages" "$moved"
         exit 1
     fi
 }
 
 # dpkg's own words for it end in "Are you root?".
-tell_full_disk() {
+report_full_disk() {
     if (($? > 0 && $(df --output=avail / | tail -n 1) < 10000)); then
-        tell "no space is left where Docker keeps its images" "free some, as by: docker builder prune"
+        report "no space is left where Docker keeps its images" "free some, as by: docker builder prune"
     fi
 }
 
-leave_no_traces() {
+clean_up() {
     rm -f /etc/ssh/ssh_host_* /etc/{passwd,group,shadow,gshadow,subuid,subgid}- \
         /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache /var/lib/dpkg/*-old \
         /var/log/alternatives.log /var/log/dpkg.log

@@ -7,17 +7,18 @@ set -euo pipefail
 user=${CURRENT_USER:?is the build argument with the login name}
 uid=${CURRENT_UID%:*}
 gid=${CURRENT_UID#*:}
+files=/tmp/container
 
 main() {
     make_group
     make_user
     configure_pip_and_conda
     set_up_shells
-    install --mode=644 /tmp/container/sshd_config /etc/ssh/sshd_config
-    install --mode=755 /tmp/container/gpu /usr/local/bin/gpu
-    install --mode=755 /tmp/container/health.sh /usr/local/bin/container-health
-    install --mode=755 /tmp/container/start.sh /usr/local/bin/container-start
-    forget_the_day
+    set_time_zone
+    install --mode=644 "$files/sshd_config" /etc/ssh/sshd_config
+    install --mode=755 "$files/gpu" /usr/local/bin/gpu
+    install --mode=755 "$files/start.sh" /usr/local/bin/container-start
+    remove_dates
 }
 
 # A group of the image that has the GID already serves as it is.
@@ -60,42 +61,27 @@ configure_pip_and_conda() {
     fi
 }
 
-# The accounts' day of creation, the only difference between the builds of two days.
-forget_the_day() {
+# The day of the build, or the builds of two days would differ.
+remove_dates() {
     sed -i -E 's/^([^:]*:[^:]*):[0-9]+:/\1::/' /etc/shadow
     rm -f /etc/{passwd,group,shadow,gshadow,subuid,subgid}-
 }
 
-# sshd starts shells without the environment of the container; container-start saves
-# it. Only people get the rest of bash.bashrc: a banner would break rsync and scp. The
-# ldconfig at the end of TensorFlow's only works for root. \H, unlike \h, does not cut
-# the name of the container at its first dot.
+# The ldconfig at the end of TensorFlow's bash.bashrc only works for root.
 set_up_shells() {
-    cat >/etc/profile.d/00-container.sh <<'PROFILE'
-if [ -z "${CONTAINER_ENVIRONMENT-}" ] && [ -r /run/container/environment ]; then
-    . /run/container/environment
-fi
-PROFILE
-    install --mode=644 /tmp/container/login.sh /etc/profile.d/05-login.sh
-    install --mode=644 /tmp/container/conda.sh /etc/profile.d/10-conda.sh
+    install --mode=644 "$files/profile.sh" /etc/profile.d/00-container.sh
+    install --mode=644 "$files/login.sh" /etc/profile.d/05-login.sh
+    install --mode=644 "$files/conda.sh" /etc/profile.d/10-conda.sh
     touch /etc/bash.bashrc
-    {
-        cat <<'BASHRC'
-if [ -n "${SSH_CONNECTION-}${PS1-}" ]; then . /etc/profile.d/00-container.sh; fi
-. /etc/profile.d/05-login.sh
-if [ -z "${PS1-}" ]; then
-    . /etc/profile.d/10-conda.sh
-    return
-fi
-BASHRC
-        sed '/^ldconfig$/d' /etc/bash.bashrc
-        cat <<'BASHRC'
-PS1='${LOGIN_NAME:+[$LOGIN_NAME] }\u@\H:\w\$ '
-. /etc/profile.d/10-conda.sh
-BASHRC
-    } >/etc/bash.bashrc.new
+    sed '/^ldconfig$/d' /etc/bash.bashrc |
+        cat "$files/bashrc-first.sh" - "$files/bashrc-last.sh" >/etc/bash.bashrc.new
     mv /etc/bash.bashrc.new /etc/bash.bashrc
     chmod 644 /etc/bash.bashrc
+}
+
+# Compose mounts the host's file, so the time zone is the host's.
+set_time_zone() {
+    ln -sf /run/host-localtime /etc/localtime
 }
 
 main

@@ -3,7 +3,7 @@
 # A person with containers of their own has another home and project directory on the host.
 set -euo pipefail
 
-# On Kubernetes the directory differs from person to person, and a Secret brings the key.
+# PROJECT_PATH and SSH_HOST_KEY of the environment come first.
 project=${2:-${PROJECT_PATH:-/home/ai/tensorflow_volume}}
 host_key=${SSH_HOST_KEY:-/AI/.ssh/ssh_host_ed25519_key}
 host_home=${1:-/home/ai}
@@ -124,17 +124,11 @@ check_keys() {
     fi
 }
 
-# sshd's own log, but for the health checks of every few seconds (of other clients, the
-# line that names their address stays), and with a way out where it ignores keys.
+# sshd's own log, with what to do where it ignores keys.
 explain_log() {
     local line path
     while IFS= read -r line; do
         line=${line%$'\r'}
-        case $line in
-            "Connection closed by 127.0.0.1 port "*) continue ;;
-            "Did not receive identification string from 127.0.0.1 port "*) continue ;;
-            *"kex_exchange_identification: Connection closed by remote host") continue ;;
-        esac
         echo "$line"
         if [[ $line == "Authentication refused: bad ownership or modes for "* ]]; then
             printf -v path %b "${line#*modes for * }" # sshd writes bytes beyond ASCII as \nnn
