@@ -195,5 +195,5 @@ class Check:
     def _code(self, name: str, version: str) -> Code | None:
         if (name, version) not in self._codes:
             self._say(f"{name} {version}: GPU code")
-            self._codes[name, version] = self.wheels(name)[version][0].gpu_code(64)
+            self._codes[name, version] = self.wheels(name)[version][0].gpu_code(24)
         return self._codes[name, version]
