@@ -64,6 +64,7 @@ id -u >"$2/installed-by"
 printf '#!/bin/sh\\n' >"$2/bin/conda"
 chmod +x "$2/bin/conda"
 """
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NVIDIA_SMI = "#!/bin/sh\necho 550.54.15\n"
 SYSTEMCTL = '#!/bin/sh\necho "$@" >>/var/log/systemctl\n'
 
@@ -82,7 +83,8 @@ class Site:
         keep = [f"--name={name}"] if name else ["--rm"]
         return run(
             "docker", "run", *keep, "--init", f"--volume={self.directory}:/gpu01:ro",
-            f"--volume={self.directory.parent}/bin:/usr/local/bin:ro", "--workdir=/gpu01",
+            f"--volume={self.directory.parent}/bin:/opt/bin:ro", f"--env=PATH=/opt/bin:{PATH}",
+            "--workdir=/gpu01",
             *options, image, "bash", "-c", command, timeout=300,
         )  # fmt: skip
 
