@@ -33,6 +33,8 @@ from tests.support import missing
 KUBECTL = Path(sys.executable).with_name("kubectl")
 VERSION = RELEASES["jammy"]
 NAME = f"li-tf{VERSION.replace('.', '-')}"
+JOB = "night"
+"""What the training job is called."""
 OF_THE_IMAGE = 1000
 """UID and GID of the first person, for whom the image is built; the colleague has another."""
 
@@ -105,6 +107,7 @@ def cluster(
             project_path="/srv/first", storage="hostPath", image_registry=f"{registry}/lab",
             people={"li": {"uid": PERSON, "home": str(colleague.home),
                            "project": str(colleague.projects)}},
+            queue="lab", cluster_gpus={"ampere": 1},
         )
     )  # fmt: skip
     made = Cluster(project, colleague)
@@ -168,7 +171,7 @@ def as_docker_runs(
     pod: dict[str, Any], container: dict[str, Any], volumes: dict[str, Path]
 ) -> list[str]:
     """Return the options of `docker run` for a container of a pod."""
-    person = dict(pod["securityContext"])
+    person = {"sysctls": [], **pod["securityContext"]}
     assert person.pop("runAsNonRoot") is True
     assert person.pop("seccompProfile") == {"type": "RuntimeDefault"}
     options = [f"--user={person.pop('runAsUser')}:{person.pop('runAsGroup')}"]
@@ -182,7 +185,10 @@ def as_docker_runs(
     options += [f"--cap-drop={capability}" for capability in limits.pop("capabilities")["drop"]]
     assert limits == {}
     for each in container.get("env", []):
-        options.append(f"--env={each['name']}={each['value']}")
+        if "valueFrom" in each:
+            name_of_job = "metadata.labels['batch.kubernetes.io/job-name']"
+            assert each["valueFrom"] == {"fieldRef": {"fieldPath": name_of_job}}
+        options.append(f"--env={each['name']}={each.get('value', JOB)}")
     requests, wanted = container["resources"]["requests"], container["resources"]["limits"]
     assert requests.keys() == {"cpu", "memory"}
     options.append(f"--memory={wanted['memory'].removesuffix('i').lower()}")
@@ -240,12 +246,10 @@ def host_key_by_the_readme(cluster: Cluster, folder: Path) -> tuple[Path, dict[s
     return folder / "ssh_host_ed25519_key", yaml.safe_load(output(*command, cwd=folder))
 
 
-@pytest.fixture(scope="module")
-def pod(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
-    """The pod of the colleague, with the image pulled and the port of the Service published."""
-    folder = tmp_path_factory.mktemp("kubelet")
-    key, secret = host_key_by_the_readme(cluster, folder)
-    spec = cluster.objects[f"Deployment {NAME}"]["spec"]["template"]["spec"]
+def as_kubelet_prepares(
+    cluster: Cluster, spec: dict[str, Any], folder: Path, secret: dict[str, Any]
+) -> dict[str, Path]:
+    """Make the volumes of a pod, and run what comes before its container; return the volumes."""
     group = spec["securityContext"]["fsGroup"]
     volumes = as_kubelet_mounts(cluster, spec["volumes"], group, folder, secret)
     (first,) = spec["initContainers"]
@@ -254,6 +258,16 @@ def pod(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         f"--entrypoint={first['command'][0]}", first["image"],
         *first["command"][1:], *first["args"],
     )  # fmt: skip
+    return volumes
+
+
+@pytest.fixture(scope="module")
+def pod(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
+    """The pod of the colleague, with the image pulled and the port of the Service published."""
+    folder = tmp_path_factory.mktemp("kubelet")
+    key, secret = host_key_by_the_readme(cluster, folder)
+    spec = cluster.objects[f"Deployment {NAME}"]["spec"]["template"]["spec"]
+    volumes = as_kubelet_prepares(cluster, spec, folder, secret)
     (container,) = spec["containers"]
     (port,) = cluster.objects[f"Service {NAME}"]["spec"]["ports"]
     name = "e2e-cluster-pod"
@@ -350,6 +364,46 @@ trap 'sleep 2; echo saved >/AI/checkpoint; exit' TERM
 touch /AI/training
 while :; do sleep 0.1; done
 """
+
+
+def test_a_job_runs_its_program_with_conda_and_all_its_processes_save_before_it_ends(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """The one that saves is not the program itself, which ends at once."""
+    job = cluster.objects[f"CronJob {NAME}-train"]["spec"]["jobTemplate"]["spec"]
+    spec = job["template"]["spec"]
+    volumes = as_kubelet_prepares(cluster, spec, tmp_path, {})
+    program = cluster.colleague.projects / "jobs" / JOB
+    program.parent.mkdir(exist_ok=True)
+    (program.parent / "saves").write_text(TRAINING.replace("/AI/", "/AI/jobs/"))
+    program.write_text(
+        "#!/bin/bash\ntype -t conda\npwd\nprintenv PATH CUDA_VERSION\nbash /AI/jobs/saves\n"
+    )
+    program.chmod(0o755)
+    shutil.chown(program.parent, PERSON, PERSON)
+    (container,) = spec["containers"]
+    name, (command,) = "e2e-cluster-job", container["command"]
+    try:
+        output(
+            "docker", "run", "--detach", f"--name={name}",
+            *as_docker_runs(spec, container, volumes),
+            f"--entrypoint={command}", container["image"],
+        )  # fmt: skip
+        for _ in range(100):
+            if (program.parent / "training").exists():
+                break
+            time.sleep(0.1)
+        began = time.monotonic()
+        output("docker", "stop", f"--time={spec['terminationGracePeriodSeconds']}", name)
+        seconds = time.monotonic() - began
+        said = run("docker", "logs", name)
+        assert (program.parent / "checkpoint").read_text() == "saved\n", said.stderr
+        assert 2 < seconds < 30
+        heard = said.stdout.splitlines()
+        assert heard[:2] == ["function", "/AI"]
+        assert "/usr/local/cuda" in heard[2] or "/usr/local/nvidia" in heard[2]
+    finally:
+        run("docker", "rm", "--force", name)
 
 
 def test_training_saves_before_the_pod_ends_and_the_pod_waits_no_longer(pod: Pod) -> None:
