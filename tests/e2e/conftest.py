@@ -18,6 +18,15 @@ from tests.e2e.bases import NVIDIA_ENTRYPOINT, Base, build
 from tests.e2e.support import Directory, Laptop, Person, run
 from tests.support import missing
 
+ONLY_IN_THE_FULL_PROFILE = ["test_newer_engine.py"]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what takes minutes and was the same for years."""
+    full = config.getoption("--hypothesis-profile") == "full"
+    return True if collection_path.name in ONLY_IN_THE_FULL_PROFILE and not full else None
+
+
 RELEASES = {
     "bionic": "1.15.5",
     "focal": "2.11.0",

@@ -22,6 +22,8 @@ IMAGE = "copier-tensorflow-host/e2e-server"
 PLUGINS = "/usr/libexec/docker/cli-plugins"
 
 PACKAGES = "docker.io iproute2 iptables jq openssh-server procps python3 rsync sudo"
+NEWER = "docker-cli docker-compose docker-buildx"
+"""What Debian has in packages of their own since 13; of before, this machine lends its own."""
 
 # What an engine needs. All of --privileged is not to be had in every machine for tests.
 POWER = """--cap-add=ALL --cap-drop=SYS_RESOURCE --security-opt=seccomp=unconfined
@@ -64,7 +66,7 @@ while :; do dockerd >>/var/log/dockerd.log 2>&1; sleep 0.1; done
 
 DOCKERFILE = f"""FROM {{base}}
 RUN apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \\
-    --no-install-recommends -o Dpkg::Options::=--force-unsafe-io {PACKAGES}
+    --no-install-recommends -o Dpkg::Options::=--force-unsafe-io {{packages}}
 COPY bin/ /usr/local/bin/
 RUN useradd --create-home --shell /bin/bash {ADMIN} && useradd --create-home ai --uid 4321 \\
     && echo '{ADMIN} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{ADMIN} \\
@@ -75,9 +77,11 @@ CMD ["boot"]
 """
 
 
-def build_image() -> str:
-    """Build the image of all servers; return its name."""
-    base = rootfs_image("bookworm")
+def build_image(codename: str = "bookworm") -> str:
+    """Build the image of all servers on a Debian; return its name."""
+    base = rootfs_image(codename)
+    packages = PACKAGES if codename == "bookworm" else f"{PACKAGES} {NEWER}"
+    image = f"{IMAGE}:{codename}"
     with tempfile.TemporaryDirectory() as folder:
         context = Path(folder)
         (context / "bin").mkdir()
@@ -87,9 +91,9 @@ def build_image() -> str:
         for tool in (context / "bin").iterdir():
             tool.chmod(0o755)
         shutil.copy(ROOT / "tests/e2e/conda/conda", context / "conda")
-        (context / "Dockerfile").write_text(DOCKERFILE.format(base=base))
-        output("docker", "build", "--quiet", f"--tag={IMAGE}", context)
-    return IMAGE
+        (context / "Dockerfile").write_text(DOCKERFILE.format(base=base, packages=packages))
+        output("docker", "build", "--quiet", f"--tag={image}", context)
+    return image
 
 
 def plugins() -> list[str]:
@@ -107,12 +111,13 @@ class Server:
     address: str
 
     @classmethod
-    def start(cls, name: str, public_key: Path) -> Server:
+    def start(cls, name: str, public_key: Path, codename: str = "bookworm") -> Server:
         """Start a server that has nothing but an engine, and lets a key in."""
+        lent = plugins() if codename == "bookworm" else []
         run("docker", "rm", "--force", "--volumes", name)  # of a run that was killed
         output(
             "docker", "run", "--detach", "--init", *POWER, f"--name={name}",
-            f"--hostname={name}", "--volume=/var/lib/docker", *plugins(), IMAGE,
+            f"--hostname={name}", "--volume=/var/lib/docker", *lent, f"{IMAGE}:{codename}",
         )  # fmt: skip
         show = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         server = cls(name, output("docker", "inspect", "--format", show, name).strip())
