@@ -97,8 +97,12 @@ class Container(sharing.Group):
 
     @property
     def extensions(self) -> editors.Extensions:
-        """Extensions of an editor that work with the oldest Python used in it."""
-        pythons = [release.environment_python for release in self.releases if release.requirement]
+        """Extensions of an editor that work with the oldest Python used in it.
+
+        Those of a shared container take every release that can join it, whatever is chosen.
+        """
+        releases = sharing.members(self.entry) if self.shared else self.releases
+        pythons = [release.environment_python for release in releases if release.requirement]
         in_image = (self.python or editors.TODAY).rstrip("?")
         return editors.extensions_for(min(pythons, key=Version, default=in_image))
 

@@ -59,6 +59,11 @@ def group_name(release: Release, way: str) -> str:
     return f"cuda{release.toolkit.line}" if shares else release.version
 
 
+def members(entry: str) -> list[Release]:
+    """Return the releases of the file that can join a shared container, oldest first."""
+    return [r for r in catalogue.releases().values() if group_name(r, PER_CUDA) == entry]
+
+
 def groups(versions: Collection[str], way: str, known: Catalogue | None = None) -> list[Group]:
     """Return the groups of the given versions in the catalogue's order.
 
@@ -68,12 +73,12 @@ def groups(versions: Collection[str], way: str, known: Catalogue | None = None) 
         known: The releases there are, those of the file where it is left out.
     """
     known = known or catalogue.base()
-    members: dict[str, list[Release]] = {}
+    together: dict[str, list[Release]] = {}
     for version, release in known.releases.items():
-        group = members.setdefault(group_name(release, way), [])
+        group = together.setdefault(group_name(release, way), [])
         if version in versions:
             group.append(release)
-    return [_group(name, releases, known) for name, releases in members.items() if releases]
+    return [_group(name, releases, known) for name, releases in together.items() if releases]
 
 
 def _group(name: str, releases: list[Release], known: Catalogue) -> Group:

@@ -440,7 +440,11 @@ def test_a_dev_container_installs_a_debugger_that_takes_its_oldest_python(
     for service, group in groups(project).items():
         path = project.path / ".devcontainer" / service / "devcontainer.json"
         extensions = json.loads(path.read_text())["customizations"]["vscode"]["extensions"]
-        pythons = [release.environment_python for release in group.releases if release.requirement]
+        releases = group.releases
+        if group.shared:  # whoever may join it
+            line = group.toolkit.line
+            releases = tuple(r for r in catalogue.releases().values() if r.toolkit.line == line)
+        pythons = [release.environment_python for release in releases if release.requirement]
         oldest = min(pythons, key=Version, default="")
         debugger = f"ms-python.debugpy{versions.get(oldest, '')}"
         assert extensions == ["ms-python.python", debugger, "ms-toolsai.jupyter"]

@@ -162,7 +162,6 @@ def test_answering_a_port_anew_is_refused_and_changes_nothing(host: Host) -> Non
             {
                 "README.md",
                 "docker-compose.yml",
-                "images/container/sshd_config",
                 "images/container/start.sh",
                 *ON_THE_HOST,
             },
