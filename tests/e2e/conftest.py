@@ -64,6 +64,14 @@ JAMMY = official(RELEASES["jammy"], extra=("python3-venv",))
 """The stand-in that several tests share."""
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests out that run only by their marker."""
+    if config.getoption("-m") != "server":
+        left_out = [item for item in items if item.get_closest_marker("server")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session")
 def engine() -> None:
     """A Docker engine with Compose and buildx that hands out GPUs: see .ci/engine."""
