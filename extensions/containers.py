@@ -15,10 +15,11 @@ from packaging.version import Version
 from . import drivers, editors, holds, registries, sharing
 from .answers import Answers, Kind
 from .catalogue import Catalogue, Release
+from .questions.devices import ALL, GPU_DEVICES
 from .questions.general import HOST, KIND
 from .questions.images import DIGESTS, REGISTRY
 from .questions.network import NO_PROXY, PROXY
-from .questions.people import PEOPLE, Person
+from .questions.people import PEOPLE, USER, Person
 from .questions.ports import BIND_ADDRESS, PORTS
 from .questions.tensorflow import DRIVER, IMAGES, SHARING, TF_VERSIONS, chosen
 
@@ -168,6 +169,27 @@ def ssh_aliases(answers: Answers, person: Person | None = None) -> list[str]:
 def colleagues(answers: Answers) -> list[Person]:
     """Return the people who have containers of their own on this host."""
     return list(answers[PEOPLE]) if answers[KIND] == Kind.HOST else []
+
+
+def gpus_of(answers: Answers, container: Container) -> list[str]:
+    """Return the indexes or UUIDs of the GPUs that a container sees, none where it sees all.
+
+    What is said of a person goes before what is said of a version.
+    """
+    devices = answers[GPU_DEVICES]
+    if isinstance(devices, str):
+        devices = {container.entry: devices}
+    whose = container.person.name if container.person else answers[USER]
+    names = [container.entry, *(release.version for release in container.releases)]
+    named = [devices[name] for name in ([whose] if whose in devices else names) if name in devices]
+    few = list(dict.fromkeys(device for some in named for device in some.split(",")))
+    return [] if ALL in few else few
+
+
+def gpus_by_name(answers: Answers) -> dict[str, str]:
+    """Return the GPUs by person or version, empty where all containers see the same."""
+    devices = answers[GPU_DEVICES]
+    return {} if isinstance(devices, str) else devices
 
 
 def only_on_the_host(answers: Answers) -> bool:

@@ -31,7 +31,7 @@ from .answers import Answers
 from .questions.general import KIND
 from .questions.images import REGISTRY
 from .questions.network import MIRROR
-from .questions.people import everybody, namespace_of
+from .questions.people import everybody, namespace_of, people_to_give
 from .questions.tensorflow import IMAGES, SHARING, TF_VERSIONS
 
 R = TypeVar("R")
@@ -144,6 +144,8 @@ GLOBALS: dict[str, Any] = {
     "extensions_for": editors.extensions_for,
     "facts_json": of_answers(facts.facts_json),
     "gpu_families": cluster.gpu_families,
+    "gpus_of": of_answers(containers.gpus_of),
+    "gpus_by_name": of_answers(containers.gpus_by_name),
     "docker_mirror": of_answers(lambda a: registries.docker_mirror(a[REGISTRY])),
     "mirror_urls": of_answers(lambda answers: mirrors.urls(answers[MIRROR])),
     "namespace_of": namespace_of,
@@ -152,6 +154,7 @@ GLOBALS: dict[str, Any] = {
     "only_on_data_center_gpus": of_answers(containers.only_on_data_center_gpus),
     "only_on_the_host": of_answers(containers.only_on_the_host),
     "everybody": of_answers(everybody),
+    "people_to_give": of_answers(people_to_give),
     "plan": of_answers(containers.plan),
     "proxies": of_answers(containers.proxies),
     "services": of_answers(containers.services),

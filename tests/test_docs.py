@@ -19,6 +19,7 @@ IN_BOTH_LANGUAGES = {
     "docs/host.md": "docs/zh/host.md",
     "docs/known-problems.md": "docs/zh/known-problems.md",
     "docs/networks.md": "docs/zh/networks.md",
+    "docs/people.md": "docs/zh/people.md",
     "docs/releases.md": "docs/zh/releases.md",
     "docs/update.md": "docs/zh/update.md",
 }
@@ -64,12 +65,13 @@ def shared_links(kept: list[str]) -> list[str]:
     return [item for item in kept if item not in ("README.md", "README.zh-CN.md")]
 
 
+PEOPLE = {"tf_versions": ["1.15.5"], "people": {"alice": {"uid": 1001}}}
 QUEUE = {"queue": "lab", "cluster_gpus": {"turing": 2, "ampere": 8}, "idle_minutes": 60}
 
 
 @pytest.mark.parametrize(
     "answers",
-    [{}, {"ssh": False}, {"tf_versions": ["1.15.5"]}, CLUSTER, {**CLUSTER, **QUEUE}],
+    [{}, {"ssh": False}, {"tf_versions": ["1.15.5"]}, PEOPLE, CLUSTER, {**CLUSTER, **QUEUE}],
 )
 def test_the_readme_of_the_directory_has_the_same_shape_in_both_languages(
     generate: Callable[..., CopierProject], answers: dict[str, object]

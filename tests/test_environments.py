@@ -12,10 +12,12 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
+from subprocess import PIPE, Popen
 
 import pytest
 import rattler
@@ -23,6 +25,7 @@ from pytest_copier.plugin import CopierProject
 
 from extensions.catalogue import releases
 from tests.e2e.support import install_conda
+from tests.support import missing
 
 VERSIONS = ("4.12.0", "25.3.1", "26.7.1")
 """What the stand-in is: the oldest conda met, the one that setup.sh installs, the newest."""
@@ -294,6 +297,129 @@ class TestNew:
         refused = Host(tmp_path, host.conda).new("2.17.0")
         assert refused.returncode == 1
         assert "lists no packages of conda or none of pip; restore it from git" in refused.stderr
+
+
+def snapshot(folder: Path) -> dict[Path, tuple[int, ...]]:
+    """Return owner, mode, size and time of change of every file."""
+    found = {path: path.lstat() for path in folder.rglob("*")}
+    return {p: (s.st_uid, s.st_mode, s.st_size, s.st_mtime_ns) for p, s in found.items()}
+
+
+@pytest.fixture(scope="module")
+def open_directory(generate: Callable[..., CopierProject]) -> Iterator[Path]:
+    """A generated directory that others can read: pytest closes its own to them."""
+    if os.getuid() != 0:
+        missing("only root can be three users: run as root")
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    answers = {"tf_versions": ["2.17.0"], "mirror": "none", "host_home": "/home/ai"}
+    made = generate(**answers, conda_path=f"{folder}/my conda & 李")
+    shutil.copytree(made.path, folder / "gpu01")
+    subprocess.run(["chmod", "-R", "o+rX", folder], check=True)
+    yield folder / "gpu01"
+    shutil.rmtree(folder)
+
+
+class TestThreeUsers:
+    """One owns conda, and two can only read it."""
+
+    AI, ALICE, BOB = 4321, 4322, 4323
+    WHEEL = "lib/python3.11/site-packages/tensorflow/wheel.so"
+
+    @pytest.fixture
+    def host(self, open_directory: Path) -> Iterator[Host]:
+        host = fresh(open_directory)
+        subprocess.run(["chown", "-R", str(self.AI), host.conda], check=True)
+        yield host
+        homes = [self.home(host, uid) for uid in (self.AI, self.ALICE, self.BOB)]
+        subprocess.run(["rm", "-rf", *homes], check=True)
+
+    def home(self, host: Host, uid: int) -> Path:
+        return host.conda.parent / str(uid)
+
+    def as_user(self, host: Host, uid: int, *command: str | Path) -> Popen[str]:
+        home = self.home(host, uid)
+        if not home.exists():
+            home.mkdir(mode=0o700)
+            os.chown(home, uid, uid)
+        environ = {**host.environ, "HOME": str(home)}
+        return Popen(
+            ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *command],
+            stdin=subprocess.DEVNULL, stdout=PIPE, stderr=PIPE, text=True, env=environ, cwd="/",
+        )  # fmt: skip
+
+    def make(self, host: Host, uid: int, *arguments: str) -> str:
+        process = self.as_user(host, uid, host.project / "environments/new.sh", *arguments)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 0, told
+        return told
+
+    def shell(self, host: Host, uid: int, script: str) -> str:
+        script = f". {quote(str(host.project / 'images/container/conda.sh'))}; {script}"
+        out, told = self.as_user(host, uid, "bash", "--norc", "-c", script).communicate()
+        return out + told
+
+    @pytest.mark.parametrize("too_new", [False, True])
+    def test_each_copies_the_release_of_its_owner_to_where_only_she_can_write(
+        self, host: Host, too_new: bool
+    ) -> None:
+        self.make(host, self.AI, "2.17.0", "mnist")
+        before = snapshot(host.conda)
+        hers = [self.home(host, uid) / ".conda/envs/mnist" for uid in (self.ALICE, self.BOB)]
+        for uid, prefix in zip((self.ALICE, self.BOB), hers, strict=True):
+            told = self.make(host, uid, "2.17.0", "mnist")
+            assert (
+                f"mnist takes disk space of its own: only UID {self.AI} could link files of" in told
+            )
+            assert told.endswith("new.sh: ready: conda activate mnist\n")
+            assert (prefix / self.WHEEL).read_bytes() == (
+                host.prefix("tf2.17.0") / self.WHEEL
+            ).read_bytes()
+            assert (prefix / self.WHEEL).stat().st_uid == uid
+            assert not (prefix.parent / "tf2.17.0").exists()
+        if too_new:
+            shutil.copy("/usr/bin/false", host.conda / "bin/python")
+        else:
+            assert snapshot(host.conda) == before
+        for uid, prefix in zip((self.ALICE, self.BOB), hers, strict=True):
+            script = "conda activate mnist && echo $CONDA_PREFIX; conda activate tf2.17.0"
+            assert self.shell(host, uid, f"{script} && echo $CONDA_PREFIX") == (
+                f"{prefix}\n{host.prefix('tf2.17.0')}\n"
+            )
+        assert self.shell(host, self.AI, "conda activate mnist && echo $CONDA_PREFIX") == (
+            f"{host.prefix('mnist')}\n"
+        )
+        assert "Permission denied" in self.shell(host, self.BOB, f"ls {hers[0]}")
+
+    def test_a_release_that_is_missing_is_made_for_her_alone_and_she_is_told_whom_to_ask(
+        self, host: Host
+    ) -> None:
+        told = self.make(host, self.ALICE, "2.17.0", "mnist")
+        own = self.home(host, self.ALICE) / ".conda/envs"
+        assert (
+            f"new.sh: tf2.17.0 is not in {host.conda}, which belongs to UID 4321, so it is made in "
+            f"{own}, for you alone; for all to have it once, its owner runs: new.sh 2.17.0\n"
+        ) in told
+        assert (own / "mnist" / self.WHEEL).samefile(own / "tf2.17.0" / self.WHEEL)
+        assert not list((host.conda / "envs").iterdir())
+        self.make(host, self.AI, "2.17.0")
+        assert "tf2.17.0 is not in" not in self.make(host, self.BOB, "2.17.0", "mnist")
+
+    def test_who_comes_while_the_owner_makes_the_release_waits_for_it(self, host: Host) -> None:
+        script = host.project / "environments/new.sh"
+        (host.conda / "envs/.new.lock").touch()
+        os.chown(host.conda / "envs/.new.lock", self.AI, self.AI)
+        holder = Popen(["flock", host.conda / "envs/.new.lock", "sleep", "60"])
+        try:
+            hers = self.as_user(host, self.ALICE, script, "2.17.0", "mnist")
+            assert hers.stderr is not None
+            assert hers.stderr.readline() == f"new.sh: waiting for a release in {host.conda}\n"
+        finally:
+            subprocess.run(["pkill", "-P", str(holder.pid)], check=False)
+            holder.kill()
+            holder.wait()
+        hers.communicate(timeout=60)
+        assert hers.returncode == 0
 
 
 @pytest.fixture(scope="class")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from typing import Any
@@ -106,3 +107,40 @@ def test_the_ledger_remembers_people_who_left(
     only_bob = generate(people={"bob": PEOPLE["bob"]}, ports=recorded)
     assert "alice" not in (only_bob / "docker-compose.yml").read_text()
     assert yaml.safe_load((only_bob / ".copier-answers.yml").read_text())["ports"] == recorded
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_each_sees_the_gpus_of_her_own_or_of_the_version(
+    generate: Callable[..., CopierProject], as_text: bool
+) -> None:
+    devices = {"alice": "0,1", "2.17.0": "2", "ai": "all"}
+    typed = "{alice: '0,1', 2.17.0: '2', ai: all}"
+    project = generate(
+        tf_versions=["1.15.5", "2.17.0"],
+        people=PEOPLE,
+        gpu_devices=typed if as_text else devices,
+    )
+    seen = {
+        name: service["deploy"]["resources"]["reservations"]["devices"]
+        for name, service in compose(project)["services"].items()
+    }
+    every: dict[str, Any] = {"count": -1}
+    gpu = {"driver": "nvidia", "capabilities": ["gpu"]}
+    assert {name: ({**gpu, **which},) for name, which in {
+        "tf1.15.5": every,
+        "tf2.17.0": every,
+        "alice-tf1.15.5": {"device_ids": ["0", "1"]},
+        "alice-tf2.17.0": {"device_ids": ["0", "1"]},
+        "bob-tf1.15.5": every,
+        "bob-tf2.17.0": {"device_ids": ["2"]},
+    }.items()} == {name: tuple(found) for name, found in seen.items()}  # fmt: skip
+    assert (
+        "(alice: 0,1; 2.17.0: 2; ai: all; all others: all)" in (project / "README.md").read_text()
+    )
+
+
+def test_the_readme_has_the_command_that_keeps_everybody(shared: CopierProject) -> None:
+    readme = (shared / "README.md").read_text()
+    (given,) = re.findall(r"^  -d '(people=.*)'$", readme, re.MULTILINE)
+    assert yaml.safe_load(given.removeprefix("people=")) == PEOPLE
+    assert "| alice | 1001:1001 | `/home/alice` | `/home/alice/tensorflow_volume` |" in readme

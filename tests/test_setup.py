@@ -52,13 +52,22 @@ def test_everybody_gets_a_project_directory_and_who_has_no_account_is_named(
     done = call(project, "make_directories")
     assert done.stdout.splitlines() == [
         f"setup.sh: make {homes}/ai/work",
-        f"install -d --owner=4321 --group=4321 {homes}/ai/work",
+        f"install -d --owner=4321 --group=4321 --mode=755 {homes}/ai/work",
         f"setup.sh: make {homes}/li na/tensorflow_volume",
-        f"install -d --owner=4322 --group=4322 {homes}/li na/tensorflow_volume",
+        f"install -d --owner=4322 --group=4322 --mode=700 {homes}/li na/tensorflow_volume",
     ]
     assert done.stderr == (
         f"setup.sh: {homes}/wang does not exist; create its user first: "
         f"sudo useradd --create-home --uid 4323 --home-dir {homes}/wang wang\n"
+    )
+
+
+def test_a_person_whose_uid_is_another_on_this_host_is_named(project: CopierProject) -> None:
+    done = call(project, "id() { [[ $2 == li ]] && echo 1007; }; make_directories")
+    assert "li na/tensorflow_volume" not in done.stdout
+    assert done.stderr == (
+        "setup.sh: li has UID 1007 on this host, and 4322 in the answer people; answer people with "
+        "uid: 1007, or give the account its UID: sudo usermod --uid 4322 li\n"
     )
 
 

@@ -277,14 +277,11 @@ def older_catalogue(template: Path) -> None:
 def older_questions(template: Path) -> None:
     """One question is gone since, one was added."""
     path = template / "copier.yml"
-    head, gpu_devices = path.read_text().split("gpu_devices:\n")
+    head, cpus = path.read_text().split("\ncpus:\n")
     asked_once = "timezone:\n  type: str\n  default: UTC\n\n"
-    path.write_text(head + asked_once + gpu_devices.split("\n\n", 1)[1])
-    module = template / "extensions/questions/tensorflow.py"
-    module.write_text(module.read_text().partition("GPU_DEVICES = ")[0])
-    replace(
-        "template/host/docker-compose.yml.jinja", "template/host/*README*", gpu_devices="'all'"
-    )(template)
+    path.write_text(head + "\n" + asked_once + cpus.split("\n\n", 1)[1])
+    replace("extensions/questions/limits.py", **{"CPUS = ": "_ = "})(template)
+    replace("template/host/docker-compose.yml.jinja", cpus="''")(template)
 
 
 def older_code(template: Path) -> None:

@@ -8,12 +8,36 @@ from typing import Any
 
 from ..answers import Answers, Question, RefusedError
 from ..reading import shown
-from . import general, images, limits, mounts, network, paths, people, pods, ports, tensorflow
+from . import (
+    devices,
+    general,
+    images,
+    limits,
+    mounts,
+    network,
+    paths,
+    people,
+    pods,
+    ports,
+    tensorflow,
+)
 from .general import KIND
 
 TABLE: dict[str, Question[Any]] = {
     question.name: question
-    for module in (general, tensorflow, people, paths, network, images, limits, mounts, ports, pods)
+    for module in (
+        general,
+        tensorflow,
+        people,
+        paths,
+        network,
+        images,
+        limits,
+        mounts,
+        ports,
+        devices,
+        pods,
+    )
     for question in vars(module).values()
     if isinstance(question, Question)
 }

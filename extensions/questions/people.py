@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
+from typing import Any
+
+import yaml
 
 from .. import machine
 from ..answers import Answers, Kind, Question, RefusedError
@@ -229,6 +232,24 @@ def shared_account(answers: Answers) -> Person:
     return Person(
         answers[USER], answers[UID], answers[GID], answers[HOST_HOME], answers[PROJECT_PATH]
     )
+
+
+def people_to_give(answers: Answers) -> str:
+    """Return the people as ``-d`` of Copier takes them, without what is the default."""
+    given = {}
+    for person in answers[PEOPLE]:
+        of_default = _read_person(person.name, {"uid": person.uid, "home": person.home})
+        parts: dict[str, Any] = {"uid": person.uid}
+        for part in ("gid", "project"):
+            if getattr(person, part) != getattr(of_default, part):
+                parts[part] = getattr(person, part)
+        if person.home != f"/home/{person.name}":
+            parts["home"] = person.home
+        given[person.name] = parts
+    flow = yaml.safe_dump(
+        given, default_flow_style=True, allow_unicode=True, width=2**20, sort_keys=False
+    )
+    return f"people={flow.strip()}"
 
 
 def everybody(answers: Answers) -> list[Person]:

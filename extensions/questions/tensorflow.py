@@ -9,7 +9,7 @@ from functools import partial
 from .. import catalogue, drivers, machine, own_images, sharing, versions
 from ..answers import Answers, Kind, Question, RefusedError
 from ..catalogue import Catalogue, Release
-from ..reading import listed, one_of, parsed, quoted_text, shown, text, texts
+from ..reading import listed, one_of, parsed, quoted_text, shown, texts
 from .general import CONTAINERS, KIND
 
 IMAGES = Question[Catalogue](
@@ -184,22 +184,3 @@ SHARING = Question(
     partial(one_of, sharing.WAYS, "a way to share containers"),
     unanswered=sharing.PER_VERSION,
 )
-
-
-def _read_gpu_devices(answer: object) -> str:
-    devices = text(answer)
-    device = r"([0-9]{1,3}|(GPU|MIG)-[0-9A-Za-z/-]+)"
-    if devices == "all":
-        return devices
-    if not re.fullmatch(rf"{device}(,{device})*", devices):
-        raise RefusedError(
-            f"{shown(devices)} does not name a GPU; use all, or indexes or UUIDs as nvidia-smi -L "
-            "prints them, such as 0,1"
-        )
-    named = devices.split(",")
-    if len(named) != len(set(named)):
-        raise RefusedError(f"{shown(devices)} names a GPU twice; name each once")
-    return devices
-
-
-GPU_DEVICES = Question("gpu_devices", (Kind.HOST,), _read_gpu_devices, unanswered="all")

@@ -85,17 +85,16 @@ def test_without_ssh_too_a_container_that_cannot_start_well_fails_the_wait(
     )
 
 
-def test_a_conda_that_the_person_cannot_write_is_told(
+def test_a_conda_that_the_person_cannot_run_is_told(
     newcomer: Person, generate_for: Generate
 ) -> None:
-    os.chown(newcomer.conda, 0, 0)
-    newcomer.conda.chmod(0o755)
+    (newcomer.conda / "bin/python").unlink()
     made = generate_for()
     made.up()
     assert_says(
         made,
-        f"{newcomer.conda} is no conda that {PERSON} can write to; "
-        "install Miniforge or Miniconda there on the host",
+        f"there is no conda in {newcomer.conda} that {PERSON} can run; "
+        "on the host run: sudo host/setup.sh",
     )
 
 

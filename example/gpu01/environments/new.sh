@@ -6,7 +6,8 @@ set -euo pipefail
 usage='usage: new.sh VERSION [PROJECT]
 Makes the conda environment of a TensorFlow release, or with PROJECT a copy of it, in which you
 install what you like. What both have in common takes disk space once. An environment that is
-there already stays as it is.
+there already stays as it is. Who cannot write to the shared conda copies its releases to
+~/.conda/envs, where only their owner can write.
 Exits with 0 when the environment is ready, 1 when it could not be made, 2 when the arguments
 are wrong.'
 
@@ -20,12 +21,9 @@ main() {
     check_conda
     trust_certificates
     leave_out_other_packages
-    # conda has no lock of its own: https://github.com/conda/conda/issues/13037
-    local lock=$conda/envs/.new.lock
-    [[ -e $lock ]] || (umask 0 && touch "$lock")
-    exec 9>>"$lock"
-    flock --nonblock 9 || { say "waiting for another new.sh" && flock 9; }
-    make "$release" make_release
+    lock_environments
+    find_release
+    if [[ $original == "$envs/$release" ]]; then make "$release" make_release; fi
     if [[ -n $project ]]; then make "$project" copy_release; fi
     say "ready: conda activate ${project:-$release}"
 }
@@ -66,11 +64,44 @@ list_versions() {
 }
 
 check_conda() {
-    if [[ ! -x $conda/bin/python ]] || ! mkdir -p "$conda/envs" || [[ ! -w $conda/envs ]]; then
-        fail "$conda is no conda that $(id -un) can write to; install Miniforge or Miniconda there"
+    if [[ ! -x $conda/bin/python ]]; then
+        fail "there is no conda in $conda that $(id -un) can run; install Miniforge or Miniconda there"
     fi
     if ! "$conda/bin/python" -V >/dev/null 2>&1; then
         fail "$conda needs a newer glibc than is here; run this on the host or in a newer container"
+    fi
+    # Where conda itself makes environments.
+    envs=$conda/envs
+    if ! mkdir -p "$envs" 2>/dev/null || [[ ! -w $envs ]]; then
+        envs=~/.conda/envs
+        if ! mkdir -p "$envs"; then
+            fail "$(id -un) can write neither to $conda/envs nor to $envs; open one of them, or run this in a container"
+        fi
+    fi
+}
+
+# conda has no lock of its own: https://github.com/conda/conda/issues/13037
+lock_environments() {
+    local lock=$envs/.new.lock
+    [[ -e $lock ]] || (umask 0 && touch "$lock")
+    exec 9>>"$lock"
+    flock --nonblock 9 || { say "waiting for another new.sh" && flock 9; }
+    # of who makes the releases that others copy
+    lock=$conda/envs/.new.lock
+    if [[ $envs != "$conda/envs" && -r $lock ]]; then
+        exec 8<"$lock"
+        flock --nonblock --shared 8 || { say "waiting for a release in $conda" && flock --shared 8; }
+    fi
+}
+
+# The release that is there for all, or else the one that this person has or makes.
+find_release() {
+    original=$conda/envs/$release
+    if [[ $envs == "$conda/envs" || (-d $original/conda-meta && ! -e $original/.unfinished) ]]; then return; fi
+    original=$envs/$release
+    if [[ ! -e $original ]]; then
+        say "$release is not in $conda, which belongs to UID $(stat --format=%u "$conda"), so it is made in $envs, for you alone;" \
+            "for all to have it once, its owner runs: new.sh $version"
     fi
 }
 
@@ -94,7 +125,7 @@ leave_out_other_packages() {
 # as one that a person made by hand after an attempt that failed.
 make() {
     local name=$1 step=$2
-    prefix=$conda/envs/$1 mark=$conda/envs/$1/.unfinished
+    prefix=$envs/$1 mark=$envs/$1/.unfinished
     if [[ -e $mark && $(commands) == "$(<"$mark")" ]]; then
         rm -rf "$prefix"
     elif [[ -e $prefix ]]; then
@@ -205,20 +236,42 @@ protect_release() {
 }
 
 # conda would link its own packages to its cache, and copies what pip installed, the greater
-# part. Here a copy shares what nobody edits: large files that are no text. Of what another
-# user made it shares nothing, since only the owner can link a file.
+# part. Here a copy shares what nobody edits: large files that are no text.
 copy_release() {
-    local original=$conda/envs/$release file
     conda_create --copy --clone "$original"
     rm -f "$prefix/$(dirname "$(find_site)")/EXTERNALLY-MANAGED"
     find_libraries
     pin_packages
-    cd "$original"
-    while IFS= read -rd '' file; do
-        if cmp --silent "$file" "$prefix/$file"; then ln --force "$file" "$prefix/$file"; fi
-    done < <(find . -user "$(id -u)" -type f -size +64k -print0 | LC_ALL=C xargs -0r grep -LIZ '')
+    if [[ -O $original ]]; then
+        share "$(id -u)" ln --force
+    elif can_clone_files; then
+        share "$(stat --format=%u "$original")" cp --force --reflink=always --preserve=mode,timestamps
+        say "$project shares its large files with $original, which du does not see"
+        return
+    else
+        say "$project takes disk space of its own: only UID $(stat --format=%u "$original") could link files of" \
+            "$original, and this file system does not clone files, as XFS and btrfs do"
+    fi
     say "disk space, what they share counted once:"
     du -sh "$original" "$prefix" >&2
+}
+
+# Replaces large files of the copy that are the same in the release and that a user owns there.
+share() {
+    local owner=$1 file
+    shift
+    cd "$original"
+    while IFS= read -rd '' file; do
+        if cmp --silent "$file" "$prefix/$file"; then "$@" "$file" "$prefix/$file"; fi
+    done < <(find . -user "$owner" -type f -size +64k -print0 | LC_ALL=C xargs -0r grep -LIZ '')
+}
+
+# Whether both places are on one file system that shares blocks between files.
+can_clone_files() {
+    local probe=$prefix/.probe known=1
+    cp --reflink=always "$original/conda-meta/history" "$probe" 2>/dev/null || known=
+    rm -f "$probe"
+    [[ $known ]]
 }
 
 main "$@"

@@ -333,20 +333,29 @@ restart_docker() {
 
 make_directories() {
     local i
-    make_project_directory "$user" "$uid" "$gid" "$host_home" "$project_path"
+    make_project_directory "$user" "$uid" "$gid" "$host_home" "$project_path" 755
     for ((i = 0; i < ${#people[@]}; i += 5)); do
-        make_project_directory "${people[@]:i:5}"
+        check_account "${people[@]:i:2}"
+        make_project_directory "${people[@]:i:5}" 700
     done
 }
 
+check_account() {
+    local name=$1 uid=$2 known
+    known=$(id -u "$name" 2>/dev/null) || return 0 # the home says whether there is such a person
+    if [[ $known != "$uid" ]]; then
+        fail "$name has UID $known on this host, and $uid in the answer people; answer people with uid: $known, or give the account its UID: sudo usermod --uid $uid $name"
+    fi
+}
+
 make_project_directory() {
-    local name=$1 uid=$2 gid=$3 home=$4 project=$5
+    local name=$1 uid=$2 gid=$3 home=$4 project=$5 mode=$6
     if [[ ! -d $home ]]; then
         fail "$home does not exist; create its user first: sudo useradd --create-home --uid $uid --home-dir $(printf %q "$home") $name"
     fi
     if [[ ! -d $project ]]; then
         change "make $project" || return 0
-        install -d --owner="$uid" --group="$gid" "$project"
+        install -d --owner="$uid" --group="$gid" --mode="$mode" "$project"
     elif [[ $(stat --format=%u "$project") != "$uid" ]]; then
         fail "$project belongs to $(stat --format=%U "$project") and not to UID $uid; run: sudo chown $uid:$gid $(printf %q "$project")"
     fi

@@ -24,9 +24,12 @@ __conda_activate() {
         activate) if [ "${2-}" = --stack ]; then shift; fi ;;
         reactivate) set -- activate "$CONDA_DEFAULT_ENV" ;;
     esac
-    [ -d @ROOT@/envs/"$2"/conda-meta ] ||
+    set -- "$@" @ROOT@/envs ~/.conda/envs
+    if [ ! -w @ROOT@/envs ]; then set -- "$1" "$2" "$4" "$3"; fi
+    if [ ! -d "$3/$2"/conda-meta ]; then set -- "$1" "$2" "$4"; fi
+    [ -d "$3/$2"/conda-meta ] ||
         { echo "EnvironmentNameNotFound: Could not find conda environment: $2" >&2; return 1; }
-    export CONDA_PREFIX=@ROOT@/envs/"$2" CONDA_DEFAULT_ENV="$2" CONDA_SHLVL=1
+    export CONDA_PREFIX="$3/$2" CONDA_DEFAULT_ENV="$2" CONDA_SHLVL=1
     export CONDA_PROMPT_MODIFIER="($2) " PATH="$CONDA_PREFIX/bin:$PATH"
     PS1="$CONDA_PROMPT_MODIFIER${PS1-}"
     for script in "$CONDA_PREFIX"/etc/conda/activate.d/*.sh; do

@@ -12,13 +12,21 @@ _conda_refuse_init() {
         "in a script or ~/.zshrc write: . /etc/profile.d/10-conda.sh" >&2
 }
 
+# Where conda looks for an environment: first where it makes those of this user.
+_conda_find() (
+    set -- "$1" /home/ai/miniconda3/envs ~/.conda/envs
+    if [ ! -w /home/ai/miniconda3/envs ]; then set -- "$1" "$3" "$2"; fi
+    if [ ! -d "$2/$1/conda-meta" ] && [ -d "$3/$1/conda-meta" ]; then set -- "$1" "$3"; fi
+    echo "$2/$1"
+)
+
 # What conda itself would do, for where it cannot run.
 _conda_activate() {
     _conda_deactivate
     case $1 in
         */*) CONDA_PREFIX=$1 ;;
         base) CONDA_PREFIX=/home/ai/miniconda3 ;;
-        *) CONDA_PREFIX=/home/ai/miniconda3/envs/$1 ;;
+        *) CONDA_PREFIX=$(_conda_find "$1") ;;
     esac
     if [ ! -d "$CONDA_PREFIX/conda-meta" ]; then
         echo "conda: there is no environment $CONDA_PREFIX" >&2
@@ -83,12 +91,12 @@ _conda_show_environment
 
 # The ssh alias of a release that is there as an environment asks for it.
 if [ -n "${TENSORFLOW_ENVIRONMENT-}" ]; then
-    if [ -d /home/ai/miniconda3"/envs/$TENSORFLOW_ENVIRONMENT" ] &&
-        [ ! -e /home/ai/miniconda3"/envs/$TENSORFLOW_ENVIRONMENT/.unfinished" ]; then
+    _conda_release=$(_conda_find "$TENSORFLOW_ENVIRONMENT")
+    if [ -d "$_conda_release" ] && [ ! -e "$_conda_release/.unfinished" ]; then
         conda activate "$TENSORFLOW_ENVIRONMENT"
     else
         echo "conda: there is no environment $TENSORFLOW_ENVIRONMENT yet;" \
             "create it with: /environments/new.sh ${TENSORFLOW_ENVIRONMENT#tf}" >&2
     fi
-    unset TENSORFLOW_ENVIRONMENT
+    unset TENSORFLOW_ENVIRONMENT _conda_release
 fi

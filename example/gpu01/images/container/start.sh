@@ -49,8 +49,9 @@ check_mounts() {
             "on the host run: sudo chown $(id -u):$(id -g) ${project@Q}"
         exit 1
     fi
-    if [[ ! -w /home/ai/miniconda3 ]]; then
-        say "/home/ai/miniconda3 is no conda that $(id -u) can write to; install Miniforge or Miniconda there on the host"
+    # Whose conda it is not makes environments in /AI/.conda/envs.
+    if [[ ! -x /home/ai/miniconda3/bin/python ]]; then
+        say 'there is no conda in /home/ai/miniconda3' "that $(id -u) can run; on the host run: sudo host/setup.sh"
     elif ! /home/ai/miniconda3/bin/python -V >/dev/null 2>&1; then
         say '/home/ai/miniconda3/bin/python does not run on this Ubuntu; here conda only activates environments'
     fi
