@@ -28,7 +28,11 @@ from tests.test_generated import YAMLLINT
 TOOLS = Path(sys.executable).parent
 HOSTS: dict[str, dict[str, Any]] = {
     "gpu01": {},
-    "gpu02": {"tf_versions": ["2.8.4", "2.9.3", "2.17.0"], "containers": "per-cuda"},
+    "gpu02": {
+        "tf_versions": ["2.8.4", "2.9.3", "2.17.0"],
+        "containers": "per-cuda",
+        "people": {"alice": {"uid": 1001}, "alice-tf": {"uid": 1002}},
+    },
     "gpu03": {"tf_versions": ["2.17.0"], "ssh": False},
     "gpu04": {
         "tf_versions": ["2.15.0.post1", "2.17.0"],
@@ -168,9 +172,21 @@ def test_the_page_has_a_row_for_every_version_of_every_server(infra: Path) -> No
     ]
 
 
+def test_the_page_has_a_row_for_everybody_with_containers_of_their_own(infra: Path) -> None:
+    page = (infra / "hosts/README.md").read_text()
+    assert [line for line in page.splitlines() if line.startswith("| gpu")] == [
+        "| gpu02 | alice | `ssh gpu02-alice-cuda11.2`, `ssh gpu02-alice-tf2.8.4`, "
+        "`ssh gpu02-alice-tf2.9.3`, `ssh gpu02-alice-cuda12.3`, `ssh gpu02-alice-tf2.17.0` |",
+        "| gpu02 | alice-tf | `ssh gpu02-alice-tf-cuda11.2`, `ssh gpu02-alice-tf-tf2.8.4`, "
+        "`ssh gpu02-alice-tf-tf2.9.3`, `ssh gpu02-alice-tf-cuda12.3`, "
+        "`ssh gpu02-alice-tf-tf2.17.0` |",
+    ]
+
+
 @pytest.mark.parametrize(
     ("alias", "facts"),
     [
+        ("gpu02-alice-tf2.9.3", {"hostname gpu02", "user alice", "port 31123"}),
         ("gpu01-tf1.15.5", {"hostname gpu01", "port 10022", "user ai"}),
         ("gpu02-tf2.9.3", {"hostname gpu02", "setenv TENSORFLOW_ENVIRONMENT=tf2.9.3"}),
         ("gpu04-tf2.17.0", {"hostname 127.0.0.1", f"proxyjump {ADDRESS}", "port 21722"}),
@@ -315,14 +331,15 @@ def test_copying_again_removes_what_went_and_keeps_history_and_what_git_ignores(
     assert not {"stray", "tf1.15.5"} & names
 
 
-@pytest.mark.parametrize("question", ["project_path", "host_home", "conda_path"])
+@pytest.mark.parametrize("question", ["project_path", "host_home", "conda_path", "people"])
 def test_a_directory_of_people_inside_the_deployed_one_is_refused_before_it_is_removed(
     mine: Path, tmp_path: Path, question: str
 ) -> None:
     here = deployed_here(mine, tmp_path / "servers")
     file = mine / "hosts/gpu01/.copier-answers.yml"
     inside = here / "of people"
-    answers = {**yaml.safe_load(file.read_text()), question: str(inside)}
+    answer = {"alice": {"uid": 1001, "home": str(inside)}} if question == "people" else str(inside)
+    answers = {**yaml.safe_load(file.read_text()), question: answer}
     file.write_text(yaml.safe_dump(answers))
     done = run(mine, "ansible-playbook", "fleet/setup.yml", "--limit=gpu01")
     assert done.returncode != 0

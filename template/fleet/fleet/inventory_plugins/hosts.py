@@ -17,8 +17,10 @@ name: hosts
 short_description: The directories in hosts/ as servers
 description:
   - A server has the name that was answered to the question host.
-  - Its variables are folder, answers, logins (version, alias and port of each TensorFlow)
-    and aliases (its ssh_config without comments, empty where there is none).
+  - Its variables are folder, answers, logins (version, alias and port of each TensorFlow),
+    people (name and aliases of who has containers of their own), directories (question and
+    path of what people write to) and aliases (its ssh_config without comments, empty where
+    there is none).
 extends_documentation_fragment: [constructed]
 options:
   plugin:
@@ -64,6 +66,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
                 "answers": answers,
                 "aliases": aliases,
                 "logins": logins(answers, aliases),
+                "people": people(answers, aliases),
+                "directories": directories(answers),
             }
             for key, value in variables.items():
                 inventory.set_variable(name, key, value)
@@ -118,3 +122,29 @@ def logins(answers: dict[str, Any], aliases: str) -> list[dict[str, str]]:
         port = ports.get(alias, "")
         rows.append({"version": version, "alias": alias if port else "", "port": port})
     return sorted(rows, key=lambda row: [int(n) for n in re.findall(r"\d+", row["version"])])
+
+
+def read_people(answers: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return who has containers of their own, by name; an answer of --data is text."""
+    answer = answers.get("people") or {}
+    return dict(yaml.safe_load(answer) if isinstance(answer, str) else answer)
+
+
+def people(answers: dict[str, Any], aliases: str) -> list[dict[str, Any]]:
+    """Return name and ssh aliases of each person, none of the aliases without ssh."""
+    known = re.findall(r"^Host (\S+)\n +Port ", aliases, flags=re.MULTILINE)
+    rows = []
+    for name in read_people(answers):
+        begin = f"{answers['host']}-{name}-"
+        hers = [one for one in known if re.fullmatch(re.escape(begin) + r"(tf|cuda)\d.*", one)]
+        rows.append({"name": name, "aliases": hers})
+    return rows
+
+
+def directories(answers: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the directories that people and containers write to, each with its question."""
+    paths = [(name, answers.get(name, "")) for name in ("project_path", "host_home", "conda_path")]
+    for name, person in read_people(answers).items():
+        home = person.get("home", f"/home/{name}")
+        paths += [("people", home), ("people", person.get("project", f"{home}/tensorflow_volume"))]
+    return [{"question": name, "path": path} for name, path in paths if path]
