@@ -6,6 +6,7 @@ A handful of histories by default; the 200 of a release by
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -36,7 +37,22 @@ RELEASES = [NEWEST, "100.0.0", "101.0.0"]
 BELOW = "# Add your own below this line: an update keeps them."
 SERVICES = "# Add your own services below this line: an update keeps them."
 
+PEOPLE = {name: {"uid": uid} for name, uid in [("alice", 2001), ("bob", 2002), ("li_na", 2003)]}
+
 chosen = st.lists(st.sampled_from(VERSIONS), min_size=1, max_size=4, unique=True)
+
+
+def blocks(compose: str) -> dict[str, str]:
+    """Return the text of each service, and of what a person's services have in common."""
+    begin = re.compile("^(?:  |x-person-)([^ :]+):", re.MULTILINE)
+    people, _, services = compose.partition("\nservices:\n")
+    people = people[people.find("\nx-person-") :] if "\nx-person-" in people else ""
+    services = services.partition(SERVICES)[0]
+    found = {}
+    for part in re.split(r"(?m)^(?=x-person-)", people)[1:] + re.split(r"(?m)^(?=  \S)", services):
+        if match := begin.match(part):
+            found[match[0].strip()] = part.rstrip()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +89,7 @@ class History(RuleBasedStateMachine):
         answers |= {"tf_versions": versions, "port_offset": offset}
         self.host: Host = repository.copy(self.template, answers)
         self.versions = set(versions)
+        self.people: set[str] = set()
         self.way = sharing.PER_VERSION
         self.ports: dict[str, int] = {}
         self.release = NEWEST
@@ -82,6 +99,10 @@ class History(RuleBasedStateMachine):
     @property
     def groups(self) -> list[sharing.Group]:
         return sharing.groups(self.versions, self.way)
+
+    def prefixes(self, mark: str) -> list[str]:
+        """What names of everybody's containers begin with."""
+        return ["", *(f"{name}{mark}" for name in sorted(self.people))]
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
@@ -96,6 +117,21 @@ class History(RuleBasedStateMachine):
     def share(self, way: str) -> None:
         self.host.answer(containers=way)
         self.way = way
+
+    @rule(people=st.sets(st.sampled_from(sorted(PEOPLE)), max_size=3))
+    def name_people(self, people: set[str]) -> None:
+        before = blocks(self.host.read("docker-compose.yml"))
+        self.host.answer(people={name: PEOPLE[name] for name in sorted(people)})
+        after = blocks(self.host.read("docker-compose.yml"))
+        changed = [name for name, text in before.items() if after.get(name, text) != text]
+        assert changed == []
+        gone, new = self.people - people, people - self.people
+        for names, of in (
+            (before.keys() - after.keys(), gone),
+            (after.keys() - before.keys(), new),
+        ):
+            assert len(names) == len(of) * (len(self.groups) + 1)
+        self.people = people
 
     @rule(version=st.sampled_from(VERSIONS), port=st.integers(1024, 65535))
     def add_with_a_port_typed_over(self, version: str, port: int) -> None:
@@ -159,7 +195,9 @@ class History(RuleBasedStateMachine):
         recorded = self.host.answers["ports"]
         assert recorded.items() >= self.ports.items()
         assert len(set(recorded.values())) == len(recorded)
-        assert recorded.keys() >= {group.entry for group in self.groups}
+        assert recorded.keys() >= {
+            f"{whose}{group.entry}" for group in self.groups for whose in self.prefixes("/")
+        }
         self.ports = recorded
 
     @invariant()
@@ -180,13 +218,15 @@ class History(RuleBasedStateMachine):
     def what_is_generated_is_what_was_chosen(self) -> None:
         compose = yaml.safe_load(self.host.read("docker-compose.yml"))
         names = {service_name(group.entry) for group in self.groups}
-        assert set(compose["services"]) - {"own"} == names
+        services = {f"{whose}{name}" for name in names for whose in self.prefixes("-")}
+        assert set(compose["services"]) - {"own"} == services
         assert {path.parent.name for path in self.host.path.glob("images/*/Dockerfile")} == names
         for script in self.host.path.rglob("*.sh"):
             subprocess.run(["bash", "-n", str(script)], check=True)
         for group in self.groups:
-            published = compose["services"][service_name(group.entry)]["ports"]
-            assert published[0].endswith(f":{self.ports[group.entry]}:22")
+            for slash, dash in zip(self.prefixes("/"), self.prefixes("-"), strict=True):
+                service = compose["services"][f"{dash}{service_name(group.entry)}"]
+                assert service["ports"][0].endswith(f":{self.ports[f'{slash}{group.entry}']}:22")
 
 
 @pytest.fixture

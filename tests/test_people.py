@@ -119,10 +119,16 @@ def test_each_sees_the_gpus_of_her_own_or_of_the_version(
         tf_versions=["1.15.5", "2.17.0"],
         people=PEOPLE,
         gpu_devices=typed if as_text else devices,
+        memory="64gb",
+        cpus="16",
+        groups=[2000],
+        ulimits={"memlock": -1},
+        mounts={"/data/sets": "ro"},
     )
+    services = compose(project)["services"]
     seen = {
         name: service["deploy"]["resources"]["reservations"]["devices"]
-        for name, service in compose(project)["services"].items()
+        for name, service in services.items()
     }
     every: dict[str, Any] = {"count": -1}
     gpu = {"driver": "nvidia", "capabilities": ["gpu"]}
@@ -137,6 +143,16 @@ def test_each_sees_the_gpus_of_her_own_or_of_the_version(
     assert (
         "(alice: 0,1; 2.17.0: 2; ai: all; all others: all)" in (project / "README.md").read_text()
     )
+    own = {"build", "command", "container_name", "deploy", "hostname", "ports", "user", "volumes"}
+    limits = {
+        name: {key: service[key] for key in service.keys() - own}
+        for name, service in services.items()
+    }
+    assert limits["tf1.15.5"].keys() >= {"mem_limit", "cpus", "shm_size", "group_add", "ulimits"}
+    assert all(limits[name] == limits["tf1.15.5"] for name in limits)
+    for service in services.values():
+        mounted = {volume["target"] for volume in service["volumes"]}
+        assert mounted >= {"/data/sets", "/var/lib/gpu-queue", "/run/host-localtime"}
 
 
 def test_the_readme_has_the_command_that_keeps_everybody(shared: CopierProject) -> None:

@@ -288,7 +288,7 @@ def older_code(template: Path) -> None:
     """Extensions of the same names did other things."""
     replace("extensions/ports.py", **{"+ 22 + offset": "+ 7 + offset"})(template)
     replace("extensions/holds.py", **{"return sorted(packages)": "return ['old-name']"})(template)
-    replace("extensions/mirrors.py", **{"mirrors.aliyun.com": "old.example.com"})(template)
+    replace("extensions/mirrors.yaml", **{"mirrors.aliyun.com": "old.example.com"})(template)
 
 
 def other_files(template: Path) -> None:
@@ -371,7 +371,10 @@ def test_a_version_of_the_new_catalogue_is_added_in_the_update_itself(
 
 def renamed_question(template: Path) -> None:
     """bind_address is called listen_address, by the recipe of docs/release.md."""
-    files = ("copier.yml", "extensions/*.py", "template/host/*.jinja", "template/host/*/*.jinja")
+    files = (
+        "copier.yml", "extensions/*.py", "extensions/questions/*.py",
+        "template/host/*.jinja", "template/host/*/*.jinja",
+    )  # fmt: skip
     replace(*files, bind_address="listen_address")(template)
     replace(
         "copier.yml",
