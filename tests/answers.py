@@ -11,8 +11,11 @@ from extensions import questions
 from extensions.answers import Answers, Kind
 from tests.support import ROOT
 
-ARTICLE: dict[str, Any] = yaml.safe_load((ROOT / "example/answers.yml").read_text())
-"""The answers of the example: those of the article this template grew from."""
+EXAMPLE: dict[str, Any] = yaml.safe_load((ROOT / "example/answers.yml").read_text())
+"""The answers of the example."""
+
+ARTICLE: dict[str, Any] = {**EXAMPLE, "ports": {"1.15.5": 10022, "2.17.0": 20022}}
+"""The answers of the article this template grew from: the example's, with ports of its own."""
 
 CONTAINER_SCRIPTS = ("bashrc-first", "bashrc-last", "conda", "profile", "start")
 """What images/container/ has for every container."""

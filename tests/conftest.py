@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import settings
 from pytest_copier.plugin import CopierFixture, CopierProject
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+from tests.answers import ARTICLE
 from tests.releases import working_tree, working_tree_without_git
 from tests.support import ROOT
 
@@ -61,9 +61,8 @@ def copier(template: Path, monkeypatch: pytest.MonkeyPatch) -> CopierFixture:
 
 @pytest.fixture(scope="session")
 def article() -> dict[str, Any]:
-    """The answers of the example: those of the article this template grew from."""
-    answers: dict[str, Any] = yaml.safe_load((ROOT / "example/answers.yml").read_text())
-    return answers
+    """The answers of the article this template grew from."""
+    return dict(ARTICLE)
 
 
 @pytest.fixture(scope="session")

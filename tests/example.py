@@ -8,12 +8,11 @@ import tempfile
 from pathlib import Path
 
 import copier
-import yaml
 
+from tests.answers import EXAMPLE as ANSWERS
 from tests.releases import ANSWERS_FILE, NEWEST, working_tree
 from tests.support import ROOT
 
-ANSWERS = ROOT / "example/answers.yml"
 EXAMPLE = ROOT / "example/gpu01"
 
 
@@ -22,9 +21,8 @@ def renew() -> None:
     kept = re.findall(r"(?m)^_(?:commit|src_path): .*\n", (EXAMPLE / ANSWERS_FILE).read_text())
     with tempfile.TemporaryDirectory() as folder:
         template, target = working_tree(Path(folder, "template")), Path(folder, EXAMPLE.name)
-        answers = yaml.safe_load(ANSWERS.read_text())
         copier.run_copy(
-            str(template), target, data=answers, vcs_ref=NEWEST, defaults=True, unsafe=True,
+            str(template), target, data=ANSWERS, vcs_ref=NEWEST, defaults=True, unsafe=True,
             quiet=True,
         )  # fmt: skip
         recorded = target / ANSWERS_FILE
