@@ -281,7 +281,9 @@ def _mmdebstrap_options(codename: str) -> list[str]:
         include.append("apt-transport-https")
         options.append('--extract-hook=chroot "$1" pam-auth-update --package --force')
     if codename in DEBIAN:
-        return ["--variant=minbase", f"--include={','.join(include)}"]
+        # a mirror of unstable may lag behind; what it signed stays signed
+        late = ['--aptopt=Acquire::Check-Valid-Until "false"'] if codename == "sid" else []
+        return ["--variant=minbase", f"--include={','.join(include)}", *late]
     assert codename in UBUNTU, f"no Ubuntu release {codename!r} among {', '.join(UBUNTU)}"
     return [
         "--variant=minbase",
