@@ -341,7 +341,8 @@ def assert_compose_means(folder: Path, answers: Mapping[str, Any]) -> None:
 def assert_images_mean(folder: Path, answers: Mapping[str, Any]) -> None:
     for group in groups(answers):
         text = (folder / "images" / service_name(group.entry) / "Dockerfile").read_text()
-        assert re.findall("^USER (.*)$", text, re.MULTILINE) == [answers["user"]]
+        assert f"\nARG CURRENT_USER={answers['user']}\n" in text
+        assert re.findall("^USER (.*)$", text, re.MULTILINE) == ["$CURRENT_USER"]
         (image,) = re.findall("^FROM (.*)$", text, re.MULTILINE)
         official = group.base
         wanted = registries.pulled(official, REGISTRY.read(answers["registry"]))

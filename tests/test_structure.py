@@ -45,7 +45,8 @@ def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
 @pytest.mark.parametrize("name", questions.TABLE)
 def test_a_question_that_nobody_answered_has_a_value_of_the_same_type(name: str) -> None:
     question = questions.TABLE[name]
-    assert not question.unanswered or question.read(question.unanswered) == question.unanswered
+    if isinstance(question.unanswered, str | int) and question.unanswered:
+        assert question.read(question.unanswered) == question.unanswered
 
 
 def test_no_function_hides_an_answer_from_the_templates() -> None:

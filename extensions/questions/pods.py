@@ -17,7 +17,7 @@ from ..pods import (
 )
 from ..reading import listed, shown
 from .people import PEOPLE, USER
-from .tensorflow import IMAGES, SHARING, TF_VERSIONS
+from .tensorflow import IMAGES, SHARING, TF_VERSIONS, chosen
 
 _CLUSTER = (Kind.CLUSTER,)
 
@@ -73,7 +73,8 @@ def _check_gpus_per_pod(numbers: int | dict[str, int], answers: Answers) -> None
         people = [answers[USER], *(person.name for person in answers[PEOPLE])]
         groups = sharing.groups(answers[TF_VERSIONS], answers[SHARING], answers[IMAGES])
         entries = [group.entry for group in groups]
-        known = dict.fromkeys([*answers[TF_VERSIONS], *entries, *people])
+        versions = [release.version for release in chosen(answers)]
+        known = dict.fromkeys([*versions, *entries, *people])
         if unknown := [name for name in numbers if name not in known]:
             raise RefusedError(
                 f"{shown(unknown[0])} is neither a version nor a person; choose from "
