@@ -88,6 +88,15 @@ def replace(*names: str, **words: str) -> Change:
     return change
 
 
+def files(folder: Path) -> dict[str, bytes]:
+    """Return the content of every file below a folder by its path there."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
 @dataclass(frozen=True)
 class Repository:
     """An infra repository with hosts in it, used as an admin uses it."""
@@ -126,6 +135,11 @@ class Host:
     repository: Repository
     path: Path
 
+    def copied(self, path: Path) -> Host:
+        """Return this host in a copy of its repository."""
+        shutil.copytree(self.repository.path, path, symlinks=True)
+        return Host(Repository(path), path / self.path.relative_to(self.repository.path))
+
     def update(self, tag: str | None = None, **answers: Any) -> None:
         """Run `copier update`; without a tag to the newest release."""
         copier.run_update(
@@ -153,11 +167,7 @@ class Host:
         (self.path / name).write_text(text.replace(old, new, 1))
 
     def files(self) -> dict[str, bytes]:
-        return {
-            str(path.relative_to(self.path)): path.read_bytes()
-            for path in self.path.rglob("*")
-            if path.is_file()
-        }
+        return files(self.path)
 
     def conflicts(self) -> list[str]:
         """Return the files that git has as unmerged, and those with markers or rejects."""

@@ -13,6 +13,7 @@ import pexpect
 import pytest
 import yaml
 from copier.errors import UserMessageError
+from pytest_copier.plugin import CopierProject
 
 from extensions import catalogue
 from extensions.containers import service_name
@@ -23,6 +24,7 @@ from tests.releases import (
     Change,
     Host,
     Repository,
+    files,
     replace,
     with_earlier_release,
     with_later_release,
@@ -54,10 +56,19 @@ def repository(tmp_path: Path) -> Repository:
     return Repository.create(tmp_path / "infra")
 
 
-@pytest.fixture
-def host(repository: Repository, copier_template: Path, article: dict[str, Any]) -> Host:
-    """The article's host, in git."""
+@pytest.fixture(scope="module")
+def generated(
+    copier_template: Path, article: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Host:
+    """The article's host, in git, which no test changes."""
+    repository = Repository.create(tmp_path_factory.mktemp("generated") / "infra")
     return repository.copy(copier_template, article)
+
+
+@pytest.fixture
+def host(generated: Host, tmp_path: Path) -> Host:
+    """The article's host, in git."""
+    return generated.copied(tmp_path / "infra")
 
 
 def blocks(host: Host) -> dict[str, str]:
@@ -191,14 +202,21 @@ def test_answering_a_port_anew_is_refused_and_changes_nothing(host: Host) -> Non
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
 def test_another_answer_changes_only_the_files_it_is_in(
-    host: Host, answers: dict[str, Any], changed: set[str]
+    generate: Callable[..., CopierProject], answers: dict[str, Any], changed: set[str]
 ) -> None:
-    before = host.files()
-    host.answer(**answers)
-    after = host.files()
+    before, after = files(generate().path), files(generate(**answers).path)
     assert set(after) == set(before)
     assert {name for name in before if before[name] != after[name]} == changed | {ANSWERS_FILE}
+
+
+def test_an_update_with_another_answer_is_what_generating_with_it_is(
+    host: Host, generate: Callable[..., CopierProject]
+) -> None:
+    answers = {"uid": 1001, "mirror": "none", "host_home": "/data/ai", "language": "zh"}
+    host.answer(**answers)
     assert host.answers.items() >= answers.items()
+    updated, fresh = host.files(), files(generate(**answers).path)
+    assert {**updated, ANSWERS_FILE: b""} == {**fresh, ANSWERS_FILE: b""}
 
 
 # --- shared containers -------------------------------------------------------------------------
