@@ -39,7 +39,7 @@ UBUNTU = {
 NEEDS_NEWER = "needs-newer-cuda"
 """Package of the newer candidates that depends on all of them."""
 
-DEBIAN = {"bookworm": "12", "trixie": "13", "sid": "unstable"}
+DEBIAN = {"bookworm": "12", "trixie": "13"}
 """Hosts only: no official image is built on Debian."""
 
 # CUDA_VERSION of a base that does not state its own.
@@ -281,9 +281,7 @@ def _mmdebstrap_options(codename: str) -> list[str]:
         include.append("apt-transport-https")
         options.append('--extract-hook=chroot "$1" pam-auth-update --package --force')
     if codename in DEBIAN:
-        # a mirror of unstable may lag behind; what it signed stays signed
-        late = ['--aptopt=Acquire::Check-Valid-Until "false"'] if codename == "sid" else []
-        return ["--variant=minbase", f"--include={','.join(include)}", *late]
+        return ["--variant=minbase", f"--include={','.join(include)}"]
     assert codename in UBUNTU, f"no Ubuntu release {codename!r} among {', '.join(UBUNTU)}"
     return [
         "--variant=minbase",
