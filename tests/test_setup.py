@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from pytest_copier.plugin import CopierProject
 
+from extensions.catalogue import releases, toolkits
+from extensions.drivers import REFUSED, Verdict, branch, judge
+
 Generate = Callable[..., CopierProject]
 
 
@@ -84,3 +87,49 @@ def test_the_driver_comes_by_one_command_that_a_shell_takes(
     done = call(project, f"ID={system} VERSION_CODENAME={codename}; driver_command")
     assert done.stdout == f"{command}\n"
     assert subprocess.run(["bash", "-n", "-c", command]).returncode == 0
+
+
+DRIVERS = {
+    "none": ("0", "  tf2.17.0 needs 525.60.13 or newer\n", ""),
+    "too old": ("470.42.01", "  tf2.17.0 needs 525.60.13 or newer\n", ""),
+    "for data centres": ("470.82.01", "", "tf2.17.0"),
+    "of a branch, and too old": ("525.53", "  tf2.17.0 needs 525.60.13 or newer\n", ""),
+    "of a branch": ("525.147.05", "", ""),
+    "between branches": (
+        "530.30.02",
+        "  tf2.17.0 needs one of branch 525 or 535, or 545.23.06 or newer\n",
+        "",
+    ),
+    "as new as the toolkit": ("545.23.06", "", ""),
+    "newer": ("580.65.06", "", ""),
+}
+
+
+@pytest.mark.parametrize("case", DRIVERS)
+def test_a_driver_is_judged_by_its_branch(project: CopierProject, case: str) -> None:
+    driver, without, data_centers = DRIVERS[case]
+    assert call(project, f"containers_without {driver}").stdout == without
+    assert call(project, f"only_on_data_center_gpus {driver}").stdout == f"{data_centers}\n"
+
+
+def test_setup_and_the_questions_judge_a_driver_alike(generate: Generate) -> None:
+    newest = {t.name: r.version for r in releases().values() for t in [r.toolkit] if r.own_image}
+    project = generate(tf_versions=sorted(newest.values()), gpus=[], driver="")
+    drivers = {
+        f"{int(branch(first)) + step}.{minor}"
+        for toolkit in toolkits().values()
+        for first in (toolkit.drivers.toolkit, *toolkit.drivers.branches)
+        for step, minor in ((-1, "99"), (0, "0"), (0, "99"), (1, "10"))
+    }
+    asked = "\n".join(
+        f"echo {d}: $(containers_without {d} | cut -d' ' -f3) / $(only_on_data_center_gpus {d})"
+        for d in sorted(drivers)
+    )
+    expected = []
+    for driver in sorted(drivers):
+        verdicts = {v: judge(driver, releases()[v].toolkit.drivers) for v in newest.values()}
+        chosen = sorted(newest.values(), key=list(releases()).index)
+        without = [f"tf{v}" for v in chosen if verdicts[v] in REFUSED]
+        few = [f"tf{v}" for v in chosen if verdicts[v] is Verdict.DATA_CENTER]
+        expected.append(" ".join([f"{driver}:", *without, "/", *few]))
+    assert call(project, asked).stdout.splitlines() == expected

@@ -240,14 +240,14 @@ NO_NVIDIA_LIST = "rm /etc/apt/sources.list.d/nvidia-container-toolkit.list; "
 NO_CONDA = "rm -r /home/ai/miniconda3; "
 COPY = "cp -r /gpu01 /tmp; cd /tmp/gpu01; "
 RUN = "host/setup.sh"
-OLD_DRIVER = "mkdir /tmp/bin; printf '#!/bin/sh\\necho 470.82.01\\n' >/tmp/bin/nvidia-smi; chmod +x /tmp/bin/*; PATH=/tmp/bin:$PATH "
+OLD_DRIVER = "mkdir /tmp/bin; printf '#!/bin/sh\\necho 418.40.04\\n' >/tmp/bin/nvidia-smi; chmod +x /tmp/bin/*; PATH=/tmp/bin:$PATH "
 NO_SYSTEMD = "mkdir /tmp/bin; printf '#!/bin/sh\\nexit 1\\n' >/tmp/bin/systemctl; chmod +x /tmp/bin/*; PATH=/tmp/bin:$PATH "
 NO_LOCAL = "PATH=/usr/sbin:/usr/bin:/sbin:/bin "
 NO_PROXY_FILE = "rm /etc/systemd/system/docker.service.d/http-proxy.conf; "
 DRIVER_COMMAND = "run: sudo apt-get update && sudo apt-get install -y ubuntu-drivers-common && sudo ubuntu-drivers install && sudo reboot"
 NOT_DOWNLOADED = "could not be downloaded; check the answer 'proxy', put a company's CA certificate into images/certs/, or, where this site is blocked,"
 INTERCEPTED = "the connection may be intercepted: find out by whom before you go on"
-TOO_OLD = f"manual step: the NVIDIA driver is 470.82.01, which is too old for some containers:\n  tf2.17.0 needs 525.60.13 or newer\n{DRIVER_COMMAND}"
+TOO_OLD = f"manual step: the NVIDIA driver is 418.40.04, with which some containers do not start:\n  tf2.17.0 needs 525.60.13 or newer\n{DRIVER_COMMAND}"
 
 
 def fact(name: str, value: str) -> str:

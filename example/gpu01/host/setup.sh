@@ -147,26 +147,55 @@ check_driver() {
     local installed
     if installed=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null); then
         installed=${installed%%$'\n'*}
-        if [[ $(containers_beyond "$installed") ]]; then
-            manual_step "the NVIDIA driver is $installed, which is too old for some containers:" \
-                "$(containers_beyond "$installed")" "run: $(driver_command)"
+        if [[ $(containers_without "$installed") ]]; then
+            manual_step "the NVIDIA driver is $installed, with which some containers do not start:" \
+                "$(containers_without "$installed")" "run: $(driver_command)"
+        fi
+        if [[ $(only_on_data_center_gpus "$installed") ]]; then
+            say "with the NVIDIA driver $installed these start on data-centre GPUs only (such as T4 or A100): $(only_on_data_center_gpus "$installed"); for other GPUs run: $(driver_command)"
         fi
     elif grep -qsx 0x10de /sys/bus/pci/devices/*/vendor; then
         manual_step "no NVIDIA driver is running, and the containers need one:" \
-            "$(containers_beyond 0)" "run: $(driver_command)"
+            "$(containers_without 0)" "run: $(driver_command)"
     else
         manual_step "there is no NVIDIA GPU on the PCI bus; install one, or pass one through to this virtual machine"
     fi
 }
 
-# The containers that need a newer driver than this one, a line for each.
-containers_beyond() {
-    local container needed
-    while read -r container needed; do
-        if [[ $needed ]] && ! at_most "$needed" "$1"; then
-            echo "  $container needs $needed or newer"
+# The containers that do not start with this driver, and those that they need, a line for each.
+containers_without() {
+    local container toolkit branches data_center oldest numbers
+    while read -r container toolkit branches data_center; do
+        if [[ ! $container ]] || suffices "$1" "$toolkit" "$branches,$data_center"; then continue; fi
+        oldest=${branches%%,*}
+        oldest=${oldest/#-/$toolkit}
+        if at_most "$oldest" "$1"; then
+            numbers=$(sed 's/\.[0-9.]*//g; s/,/ or /g' <<<"$branches")
+            echo "  $container needs one of branch $numbers, or $toolkit or newer"
+        else
+            echo "  $container needs $oldest or newer"
         fi
     done <<<"$drivers"
+}
+
+only_on_data_center_gpus() {
+    local container toolkit branches data_center found=()
+    while read -r container toolkit branches data_center; do
+        if [[ $container ]] && ! suffices "$1" "$toolkit" "$branches" && suffices "$1" "$toolkit" "$data_center"; then
+            found+=("$container")
+        fi
+    done <<<"$drivers"
+    echo "${found[*]}"
+}
+
+# Whether a driver is as new as a toolkit's, or of one of these branches and not older than its first.
+suffices() {
+    local first
+    if at_most "$2" "$1"; then return; fi
+    for first in ${3//,/ }; do
+        if [[ ${first%%.*} == "${1%%.*}" ]] && at_most "$first" "$1"; then return; fi
+    done
+    return 1
 }
 
 # One line to paste. nvidia-smi comes with it: https://documentation.ubuntu.com/server/how-to/graphics/install-nvidia-drivers/
