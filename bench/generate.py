@@ -78,7 +78,7 @@ def plain_template(ours: Path, rendered: Path, target: Path) -> Path:
         and not name.startswith("_message")
         and (name.startswith("_") or name in answers)  # those of the other kinds are not asked
     }
-    plain["tf_versions"]["choices"] = catalogue.choices(catalogue.releases())
+    plain["tf_versions"]["choices"] = catalogue.base().choices(answers["tf_versions"])
     plain["containers"]["choices"] = list(sharing.WAYS)
     for name in ("advanced", "containers"):  # their help is worked out from the answers
         plain[name]["help"] = name

@@ -10,8 +10,8 @@ from typing import Any
 from packaging.version import Version
 
 from extensions import catalogue, gpus
-from extensions.catalogue import Release
 from extensions.gpus import Code, Fit
+from extensions.release import Release
 
 from .pypi import Index, Wheel, is_final, resolved
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import requests
 
 from extensions import catalogue
-from extensions.catalogue import Toolkit
+from extensions.release import Toolkit
 
 from .check import Report, minor
 from .registry import Image, Registry

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from extensions import catalogue
-from extensions.catalogue import GENERATIONS, Gpus, Release
 from extensions.drivers import Drivers
 from extensions.editors import extensions_for
-from extensions.gpus import COMPUTE_CAPABILITIES, EXAMPLES
+from extensions.gpus import COMPUTE_CAPABILITIES, EXAMPLES, GENERATIONS, Gpus
+from extensions.release import Release
 
 DOCS = Path(__file__).parents[1] / "docs"
 WHY = {

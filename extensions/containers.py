@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from . import drivers, editors, holds, registries, sharing
 from .answers import Answers, Kind
-from .catalogue import Catalogue, Release
+from .catalogue import Catalogue
 from .questions.devices import ALL, GPU_DEVICES
 from .questions.general import HOST, KIND
 from .questions.images import DIGESTS, REGISTRY
@@ -22,6 +22,7 @@ from .questions.network import NO_PROXY, PROXY
 from .questions.people import PEOPLE, USER, Person
 from .questions.ports import BIND_ADDRESS, PORTS
 from .questions.tensorflow import DRIVER, IMAGES, SHARING, TF_VERSIONS, chosen
+from .release import Release
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 from . import gpus, holds, mirrors
 from .answers import Answers
-from .catalogue import Release
 from .containers import Container, plan, proxies, services
 from .drivers import Drivers
 from .questions.general import HOST
@@ -16,6 +15,7 @@ from .questions.mounts import MOUNTS
 from .questions.network import MIRROR, SSH
 from .questions.paths import CONDA_PATH, HOST_HOME, PROJECT_PATH
 from .questions.people import GID, PEOPLE, UID
+from .release import Release
 
 ENGINE = "20.10.10"
 """Oldest Docker Engine: before it, Ubuntu 22.04's apt fails in containers, since seccomp

@@ -13,12 +13,12 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from . import (
-    catalogue,
     checkout,
     cluster,
     containers,
     editors,
     facts,
+    gpus,
     holds,
     mirrors,
     moved_files,
@@ -28,6 +28,7 @@ from . import (
     sharing,
 )
 from .answers import Answers
+from .questions import tensorflow
 from .questions.general import KIND
 from .questions.images import REGISTRY
 from .questions.network import MIRROR
@@ -125,14 +126,14 @@ GLOBALS: dict[str, Any] = {
     ),
     "default": default,
     "error": error,
-    "gpu_generations": lambda: catalogue.GENERATIONS,
+    "gpu_generations": lambda: gpus.GENERATIONS,
     "has_moved_files": moved_files.has_moved_files,
     "mirror_names": lambda: ", ".join(mirrors.known()),
     "outlook": of_answers(lambda a: sharing.outlook(a[TF_VERSIONS], a[SHARING], a[IMAGES])),
     "partition": of_answers(
         lambda answers: sharing.partition(answers[TF_VERSIONS], answers[IMAGES])
     ),
-    "version_choices": of_answers(lambda answers: answers[IMAGES].choices(answers[TF_VERSIONS])),
+    "version_choices": of_answers(tensorflow.version_choices),
     # of the templates
     "colleagues": of_answers(containers.colleagues),
     "built_image": of_answers(cluster.built_image),

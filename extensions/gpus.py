@@ -24,6 +24,9 @@ COMPUTE_CAPABILITIES = {
 """GPU generation to the compute capabilities of its GPUs, without the modules of Jetson and
 DRIVE, oldest first: https://developer.nvidia.com/cuda-gpus and /cuda-legacy-gpus"""
 
+GENERATIONS = tuple(COMPUTE_CAPABILITIES)
+"""NVIDIA GPU generations, oldest first."""
+
 EXAMPLES = {
     "pascal": "GTX 1080 Ti, P100",
     "volta": "Titan V, V100",
@@ -111,3 +114,44 @@ def classify(
             by_fit[fits(code, generation)].append(generation)
     doubtful = (g for g in unverified if fits(code, g) is not Fit.FAILS)
     return tuple(by_fit[Fit.NATIVE]), tuple(by_fit[Fit.COMPILES]), tuple(doubtful)
+
+
+def _range(generations: tuple[str, ...]) -> str:
+    """Return generations as a range where they are consecutive, else as a list."""
+    first, last = GENERATIONS.index(generations[0]), GENERATIONS.index(generations[-1])
+    if len(generations) > 1 and generations == GENERATIONS[first : last + 1]:
+        return f"{generations[0]}-{generations[-1]}"
+    return ",".join(generations)
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """The NVIDIA GPU generations that a TensorFlow build runs on."""
+
+    runs: tuple[str, ...]
+    slow: tuple[str, ...]
+    """Runs after compiling for this GPU at the first start, half an hour or more."""
+    unverified: tuple[str, ...]
+    """May run: nobody could tell."""
+    why: str
+
+    @property
+    def possible(self) -> tuple[str, ...]:
+        """Generations that are not known to fail, oldest first."""
+        return tuple(g for g in GENERATIONS if g in self.runs + self.slow + self.unverified)
+
+    @property
+    def short(self) -> str:
+        """Such as ``pascal-ada hopper-blackwell slow``."""
+        words = [_range(self.runs)] if self.runs else []
+        if self.slow:
+            words.append(f"{_range(self.slow)} slow")
+        if self.unverified:
+            words.append(f"{_range(self.unverified)}?")
+        return " ".join(words)
+
+    def __str__(self) -> str:
+        """Such as ``pascal to ampere, ada slow, hopper?``."""
+        runs = self.runs if len(self.runs) < 3 else (f"{self.runs[0]} to {self.runs[-1]}",)
+        words = [*runs, *(f"{g} slow" for g in self.slow), *(f"{g}?" for g in self.unverified)]
+        return ", ".join(words)

@@ -8,8 +8,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from .catalogue import GENERATIONS
-from .gpus import generation
+from .gpus import GENERATIONS, generation
 
 if sys.platform == "linux":  # Windows has none
     import pwd

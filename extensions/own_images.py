@@ -14,9 +14,11 @@ from typing import Any
 
 from . import catalogue
 from .answers import RefusedError
-from .catalogue import GENERATIONS, UBUNTU, Catalogue, Gpus, Release, Toolkit
+from .catalogue import Catalogue
 from .drivers import Drivers
+from .gpus import GENERATIONS, Gpus
 from .reading import listed, parsed, shown
+from .release import UBUNTU, Release, Toolkit
 
 EXAMPLE = '{2.19.0-lab: {image: "registry.lab/tf:2.19", ubuntu: "22.04", cuda: "12.5"}}'
 

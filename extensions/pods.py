@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .answers import RefusedError
-from .catalogue import GENERATIONS
+from .gpus import GENERATIONS
 from .reading import listed, number, parsed, shown, text, text_map
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names and, for resources,

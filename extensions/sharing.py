@@ -12,7 +12,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from . import catalogue
-from .catalogue import Catalogue, Release, Toolkit
+from .catalogue import Catalogue
+from .release import Release, Toolkit
 
 PER_VERSION, PER_CUDA = WAYS = ("per-version", "per-cuda")
 """The answers to the question ``containers``."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from packaging.version import InvalidVersion, Version
 
-from .catalogue import Release
+from .release import Release
 
 _LATEST = re.compile(r"latest(-gpu)?(-py3)?(-jupyter)?")
 _DECORATION = re.compile(

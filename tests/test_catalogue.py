@@ -13,13 +13,15 @@ from packaging.version import Version
 
 from extensions import catalogue, holds
 from extensions.drivers import branch
+from extensions.gpus import GENERATIONS
+from extensions.release import UBUNTU, Release, Toolkit
 
 TEXT = {"type": "string", "minLength": 1}
 TEXTS = {"type": "array", "items": TEXT}
 SOURCES = {**TEXTS, "minItems": 1}
 LINK = {"type": "string", "pattern": "^https://"}
 CAPABILITIES = {"type": "array", "items": {"type": "string", "pattern": r"^[0-9]+\.[0-9]$"}}
-GENERATIONS = {"type": "array", "items": {"enum": list(catalogue.GENERATIONS)}}
+GPUS = {"type": "array", "items": {"enum": list(GENERATIONS)}}
 DRIVER = {"type": "string", "pattern": r"^[0-9]{3}(\.[0-9]+)*$"}
 SONAME = {"type": "string", "pattern": r"^lib[A-Za-z]+\.so\.[0-9.]+$"}
 IMAGE = {"type": "string", "pattern": r"^(tensorflow/tensorflow|nvcr\.io/nvidia/tensorflow):\S+$"}
@@ -47,8 +49,8 @@ SCHEMA = record(
                         {
                             "native": CAPABILITIES,
                             "ptx": CAPABILITIES,
-                            "fails": GENERATIONS,
-                            "unverified": GENERATIONS,
+                            "fails": GPUS,
+                            "unverified": GPUS,
                             "why": TEXT,
                             "sources": SOURCES,
                         },
@@ -56,9 +58,9 @@ SCHEMA = record(
                     ),
                     record(
                         {
-                            "runs": GENERATIONS,
-                            "slow": GENERATIONS,
-                            "unverified": GENERATIONS,
+                            "runs": GPUS,
+                            "slow": GPUS,
+                            "unverified": GPUS,
                             "why": TEXT,
                             "sources": SOURCES,
                         },
@@ -82,7 +84,7 @@ SCHEMA = record(
                     "line": TEXT,
                     "cuda": TEXT,
                     "cudnn": {"type": ["string", "null"]},
-                    "ubuntu": {"enum": list(catalogue.UBUNTU)},
+                    "ubuntu": {"enum": list(UBUNTU)},
                     "image": IMAGE,
                     "driver": record(
                         {
@@ -174,7 +176,7 @@ def test_a_newer_cuda_never_needs_an_older_driver() -> None:
 
 
 @pytest.mark.parametrize("toolkit", TOOLKITS.values(), ids=lambda t: t.name)
-def test_the_branches_of_a_toolkit_rise_to_its_own_driver(toolkit: catalogue.Toolkit) -> None:
+def test_the_branches_of_a_toolkit_rise_to_its_own_driver(toolkit: Toolkit) -> None:
     accepted = toolkit.drivers
     for older in (accepted.branches, accepted.data_center):
         ascending = [*map(Version, older), Version(accepted.toolkit)]
@@ -183,7 +185,7 @@ def test_the_branches_of_a_toolkit_rise_to_its_own_driver(toolkit: catalogue.Too
 
 
 def test_a_line_has_one_cuda_and_one_cudnn_major() -> None:
-    def majors(toolkit: catalogue.Toolkit) -> tuple[str, str]:
+    def majors(toolkit: Toolkit) -> tuple[str, str]:
         return toolkit.line, (toolkit.cudnn or "").split(".")[0]
 
     assert len(set(map(majors, TOOLKITS.values()))) == len({t.line for t in TOOLKITS.values()})
@@ -191,7 +193,7 @@ def test_a_line_has_one_cuda_and_one_cudnn_major() -> None:
 
 @pytest.mark.parametrize("toolkit", TOOLKITS.values(), ids=lambda t: t.name)
 def test_the_libraries_of_a_toolkit_are_those_of_its_cuda_and_cudnn(
-    toolkit: catalogue.Toolkit,
+    toolkit: Toolkit,
 ) -> None:
     major = toolkit.cuda.split(".")[0]
     assert f"libcublas.so.{major}" in "\n".join(toolkit.libraries)
@@ -218,12 +220,12 @@ def test_no_two_releases_have_the_same_image_of_their_own() -> None:
 
 @pytest.mark.parametrize("toolkit", TOOLKITS.values(), ids=lambda t: t.name)
 def test_the_image_of_a_toolkit_is_the_own_image_of_a_release_on_it(
-    toolkit: catalogue.Toolkit,
+    toolkit: Toolkit,
 ) -> None:
     assert toolkit.image in {
         r.image for r in RELEASES.values() if r.own_image and r.toolkit == toolkit
     }
-    assert catalogue.python_of(toolkit.image)
+    assert catalogue.base().python_of(toolkit.image)
 
 
 @pytest.mark.parametrize("version", ABSENT)
@@ -252,17 +254,17 @@ def test_a_release_without_an_image_is_offered_as_an_environment_and_says_so(ver
 
 
 @pytest.mark.parametrize("release", RELEASES.values(), ids=lambda r: r.version)
-def test_a_release_can_be_used_in_its_container(release: catalogue.Release) -> None:
+def test_a_release_can_be_used_in_its_container(release: Release) -> None:
     assert release.own_image or release.requirement
     assert release.gpus.possible
     if release.requirement:
         assert release.requirement.endswith(f"=={release.version}")
         assert release.pythons
     if release.own_image and release.pythons:
-        assert catalogue.python_of(release.image).rstrip("?") in release.pythons  # type: ignore[union-attr]
+        assert catalogue.base().python_of(release.image).rstrip("?") in release.pythons  # type: ignore[union-attr]
 
 
-def python(release: catalogue.Release) -> Version:
+def python(release: Release) -> Version:
     return Version(release.environment_python)
 
 
@@ -271,7 +273,7 @@ ENVIRONMENTS = [release for release in RELEASES.values() if release.requirement]
 
 @pytest.mark.parametrize("release", ENVIRONMENTS, ids=lambda r: r.version)
 def test_an_environment_has_a_python_with_wheels_and_bounds_a_package_once(
-    release: catalogue.Release,
+    release: Release,
 ) -> None:
     assert release.environment_python in release.pythons
     bounded = [Requirement(constraint).name for constraint in release.constraints]
@@ -328,15 +330,16 @@ def test_every_label_fits_a_terminal_of_80_columns() -> None:
 
 
 def test_one_row_a_minor_is_listed_its_newest_sound_one_and_what_was_answered() -> None:
-    listed = [release.version for release in catalogue.listed(["2.4.1"])]
-    official = [version for version in listed if "-" not in version]
+    listed = [version for _, version in catalogue.base().choices(["1.15.5", "2.4.1"])]
+    assert listed[:2] == ["2.4.1", "1.15.5"]  # at the top, where a terminal of 24 lines has them
+    official = [version for version in listed[2:] if "-" not in version]
     assert official[:6] == ["2.21.0", "2.20.0", "2.19.1", "2.18.1", "2.17.0", "2.16.2"]
-    assert [v for v in official if v.startswith("2.4.")] == ["2.4.3", "2.4.1"]
+    assert [v for v in official if v.startswith("2.4.")] == ["2.4.3"]
     assert [v for v in official if v.startswith(("2.11.", "2.1.", "2.15."))] == [
         "2.15.0.post1", "2.11.0", "2.1.2"
     ]  # fmt: skip
-    assert len(listed) - len(official) == 3  # NVIDIA's own builds
-    assert len(official) == len({release.minor for release in RELEASES.values()}) - 3 + 1
+    assert len(listed) - len(official) == 2 + 3  # NVIDIA's own builds
+    assert len(set(listed)) == len(listed) == len({r.minor for r in RELEASES.values()}) + 1
 
 
 def test_every_patch_release_with_a_wheel_for_gpus_is_offered() -> None:

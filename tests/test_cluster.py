@@ -17,6 +17,7 @@ from packaging.version import Version
 from pytest_copier.plugin import CopierProject
 
 from extensions import catalogue
+from extensions.gpus import GENERATIONS
 from extensions.questions.people import namespace_of
 from tests.answers import CLUSTER, CONTAINER_SCRIPTS
 from tests.releases import ANSWERS_FILE, Repository, with_earlier_release
@@ -244,7 +245,7 @@ def test_a_pod_asks_for_one_gpu_that_its_releases_run_on(
         assert pod["hostname"] == name.replace(".", "-")  # not the pod's, which is new each time
         terms = affinity_of(pod)["requiredDuringSchedulingIgnoredDuringExecution"]
         runs_all = set.intersection(*(set(each.gpus.possible) for each in group.releases))
-        possible = [labels.get(g, g) for g in catalogue.GENERATIONS if g in runs_all]
+        possible = [labels.get(g, g) for g in GENERATIONS if g in runs_all]
         too_old = int(group.toolkit.driver.split(".")[0]) - 1
         families = {"key": "nvidia.com/gpu.family", "operator": "In", "values": possible}
         driver = {"operator": "Gt", "values": [str(too_old)]}

@@ -6,6 +6,7 @@ import pytest
 
 from extensions import catalogue
 from extensions.drivers import Verdict, judge, needed
+from extensions.release import Toolkit
 
 CASES = [
     ("cuda11.8-focal", "450.51.06", Verdict.DATA_CENTER),
@@ -33,7 +34,7 @@ def test_what_a_driver_means_for_a_toolkit(toolkit: str, driver: str, verdict: V
 
 
 @pytest.mark.parametrize("toolkit", catalogue.toolkits().values(), ids=lambda t: t.name)
-def test_every_driver_that_a_toolkit_names_starts_it(toolkit: catalogue.Toolkit) -> None:
+def test_every_driver_that_a_toolkit_names_starts_it(toolkit: Toolkit) -> None:
     for driver in (toolkit.driver, toolkit.drivers.toolkit, *toolkit.drivers.branches):
         assert judge(driver, toolkit.drivers) is Verdict.STARTS
     for driver in toolkit.drivers.data_center:

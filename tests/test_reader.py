@@ -29,7 +29,7 @@ from catalogue.pypi import BuildInfo, Index, build_info, index_url
 from catalogue.registry import Registry, accepted
 from extensions import catalogue
 from extensions.drivers import Drivers
-from extensions.gpus import Code
+from extensions.gpus import GENERATIONS, Code
 from tests.support import ROOT, git, missing
 from tests.test_catalogue import SCHEMA
 
@@ -307,7 +307,7 @@ def test_every_release_and_generation_has_a_row() -> None:
     page = pages.page(pages.ENGLISH)
     for version in catalogue.releases():
         assert f"\n| {version} | " in page
-    for generation in catalogue.GENERATIONS:
+    for generation in GENERATIONS:
         assert f"\n| {generation} (" in page
 
 

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extensions import catalogue, sharing
+from extensions.release import UBUNTU
 from extensions.sharing import PER_CUDA, PER_VERSION
 
 RELEASES = catalogue.releases()
@@ -97,7 +98,7 @@ def test_who_shares_is_told_in_words_and_who_cannot_and_why() -> None:
 def test_the_newest_of_a_line_comes_last_in_the_catalogue() -> None:
     for older, newer in pairwise(catalogue.toolkits().values()):
         if older.line == newer.line:
-            ages = [list(catalogue.UBUNTU).index(t.codename) for t in (older, newer)]
+            ages = [list(UBUNTU).index(t.codename) for t in (older, newer)]
             assert ages == sorted(ages)
 
 

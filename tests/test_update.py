@@ -118,8 +118,8 @@ def test_a_version_is_added_at_the_prompt_and_everything_else_confirmed(host: Ho
         prompt.expect_exact(QUESTIONS[question]["help"].split("?")[0])
         prompt.expect_exact(shown)
         if question == "tf_versions":
-            newest_first = [r.version for r in catalogue.listed(["1.15.5", "2.17.0"])]
-            prompt.send("\x1b[B" * newest_first.index("2.9.3") + " ")
+            rows = [version for _, version in catalogue.base().choices(["1.15.5", "2.17.0"])]
+            prompt.send("\x1b[B" * rows.index("2.9.3") + " ")
         prompt.send("\r")
     prompt.expect(pexpect.EOF)
     prompt.wait()

@@ -8,8 +8,10 @@ from functools import partial
 
 from .. import catalogue, drivers, machine, own_images, sharing, versions
 from ..answers import Answers, Kind, Question, RefusedError
-from ..catalogue import Catalogue, Release
+from ..catalogue import Catalogue
+from ..gpus import GENERATIONS
 from ..reading import listed, one_of, parsed, quoted_text, shown, texts
+from ..release import Release
 from .general import CONTAINERS, KIND
 
 IMAGES = Question[Catalogue](
@@ -68,10 +70,10 @@ def _read_gpus(answer: object) -> tuple[str, ...]:
             f"{shown(answer)} is not a list; write it as [ampere, ada], or [] for not checked"
         )
     for generation in present:
-        if generation not in catalogue.GENERATIONS:
+        if generation not in GENERATIONS:
             raise RefusedError(
                 f"{shown(generation)} is not a known GPU generation; choose from "
-                f"{listed(catalogue.GENERATIONS)}"
+                f"{listed(GENERATIONS)}"
             )
     return present
 
@@ -171,6 +173,11 @@ TF_VERSIONS = Question[tuple[str, ...]](
     check=_check_tf_versions,
     default=_default_tf_versions,
 )
+
+
+def version_choices(answers: Answers) -> list[list[str]]:
+    """Return label and version of the releases that the question lists."""
+    return answers[IMAGES].choices(answers[TF_VERSIONS] or _default_tf_versions(answers))
 
 
 def chosen(answers: Answers) -> list[Release]:
