@@ -8,7 +8,7 @@ import time
 
 from extensions import catalogue
 
-from . import entries, pages
+from . import entries, marks, pages
 from .check import Check
 from .images import compare_images
 from .pypi import Index, index_url
@@ -63,6 +63,11 @@ def _check(arguments: argparse.Namespace) -> int:
         f"{check.report.read} facts read, {len(check.report.differences)} differ, "
         f"{len(check.report.unread)} could not be read, {len(missing)} releases are missing: "
         f"{index.megabytes:.0f} MB in {time.monotonic() - started:.0f} s"
+    )
+    by_program, from_texts = marks.count()
+    print(
+        f"in the catalogue {by_program} facts were read by this program, which marks them with the "
+        f"day, and {from_texts} taken from texts"
     )
     if arguments.write and missing:
         proposed = {version: entries.proposal(version, check) for version in missing}

@@ -24,6 +24,9 @@ HAVE_GPU_CODE = ("cublas", "cudnn", "cufft", "cusolver", "cusparse", "nccl")
 """NVIDIA's wheels whose kernels a TensorFlow runs: ``nvidia-cublas-cu12`` and so on. It brings
 cuRAND too and does not open it."""
 
+READS = {"wheel": ("requirement", "python"), "gpus": ("native", "ptx")}
+"""The facts of a record that a run reads and the catalogue marks with the day, in ``read``."""
+
 CODE_IN_SMALL_LIBRARIES = Version("2.17")
 """From here on, a small library of TensorFlow's wheel has GPU code; before, one of hundreds of
 megabytes alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 from packaging.version import Version
@@ -22,13 +23,15 @@ def proposal(version: str, check: Check) -> str:
     facts = catalogue.load()["releases"][neighbour]
     pythons = sorted({wheel.python for wheel in wheels}, key=Version)
     extra = "[and-cuda]" if "and-cuda" in wheels[0].extras else ""
+    today = date.today().isoformat()
     quoted = ", ".join(f'"{python}"' for python in pythons)
     needs = f", needs: [{', '.join(names)}]" if (names := facts["wheel"].get("needs")) else ""
     group = _group(version, check) or facts["gpus"]
     entry = [
         f'  "{version}":',
         f"    toolkit: {facts['toolkit']}",
-        f'    wheel: {{requirement: "tensorflow{extra}=={version}", python: [{quoted}]{needs}}}',
+        f'    wheel: {{requirement: "tensorflow{extra}=={version}", python: [{quoted}]{needs}, '
+        f'read: "{today}"}}',
         f"    gpus: {group}",
         "    sources: [pypi, wheel_code]",
         f'    doubts: "whether it has a sound image; toolkit and bounds are those of {neighbour}"',

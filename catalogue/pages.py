@@ -37,6 +37,8 @@ class Words:
     data_center: str
     newer: str
     newest: str
+    debugger: str
+    test_explorer: str
     none: str
     nvidia: str
     to: str
@@ -64,12 +66,13 @@ first start, half an hour or more; one with `?` may run, and nobody could verify
 An *environment* is a conda environment in a container on another release's image, since the
 release has no usable image of its own. A driver with `+` means that one and newer ones of its
 branch; drivers of branches between are refused by the image. Ubuntu, CUDA and cuDNN are those of
-the image; an environment of 2.15.0.post1 or newer brings CUDA and cuDNN of its own. *Debugger*
-is the version of Visual Studio Code's *Python Debugger* that takes this Python where the newest
-does not: see the [guide](guide.md#visual-studio-code).
+the image; an environment of 2.15.0.post1 or newer brings CUDA and cuDNN of its own. *VS Code* is
+*newest* where the newest extensions *Python*, *Python Debugger*, *Pylance* and *Jupyter* take this
+Python; else the version of *Python Debugger*, and that of *Python* for its test explorer: see the
+[guide](guide.md#visual-studio-code).
 """,
     release_columns=(
-        "| release | image | Ubuntu | CUDA | cuDNN | Python | debugger | NVIDIA driver | GPUs |"
+        "| release | image | Ubuntu | CUDA | cuDNN | Python | VS Code | NVIDIA driver | GPUs |"
     ),
     foot="""
 `latest-gpu` is the newest release, whatever its image: choose the newest above that has an image
@@ -82,6 +85,8 @@ of its own.
     data_center="on data-centre GPUs also {drivers}",
     newer="{driver} or newer",
     newest="newest",
+    debugger="Debugger",
+    test_explorer="tests: Python",
     none="none",
     nvidia="NVIDIA's own build",
     to="to",
@@ -104,11 +109,11 @@ CHINESE = Words(
 
 *环境*指基于其他版本镜像的容器中的 conda 环境，因为该版本没有可用的官方镜像。驱动后的 `+`
 表示该版本及同一分支的更新版本；处于两个分支之间的驱动会被镜像拒绝。Ubuntu、CUDA 和 cuDNN
-均指镜像中的版本；2.15.0.post1 及更新版本的环境自带 CUDA 和 cuDNN。*调试器*指
-最新的 Visual Studio Code 扩展 *Python Debugger* 不支持该 Python 时所用的版本：
-见[指南](guide.md#visual-studio-code)。
+均指镜像中的版本；2.15.0.post1 及更新版本的环境自带 CUDA 和 cuDNN。*VS Code* 列为*最新*时，
+最新的扩展 *Python*、*Python Debugger*、*Pylance* 和 *Jupyter* 都支持该 Python；否则给出
+*Python Debugger* 的版本，以及使用测试资源管理器时 *Python* 的版本：见[指南](guide.md#visual-studio-code)。
 """,
-    release_columns="| 版本 | 镜像 | Ubuntu | CUDA | cuDNN | Python | 调试器 | NVIDIA 驱动 | GPU |",
+    release_columns="| 版本 | 镜像 | Ubuntu | CUDA | cuDNN | Python | VS Code | NVIDIA 驱动 | GPU |",
     foot="""
 `latest-gpu` 始终指向最新版本，不论其镜像是否可用：请选择上表中有自己镜像的最新版本。
 """,
@@ -119,6 +124,8 @@ CHINESE = Words(
     data_center="数据中心 GPU 还可用 {drivers}",
     newer="{driver} 或更新",
     newest="最新",
+    debugger="Debugger",
+    test_explorer="测试：Python",
     none="无",
     nvidia="NVIDIA 自己的构建",
     to="至",
@@ -195,6 +202,12 @@ def _image(release: Release, words: Words) -> str:
     return f"{environment}; {words.own_image.format(why=why, link=link)}"
 
 
+def _extensions(python: str, words: Words) -> str:
+    few = extensions_for(python)
+    both = ((words.debugger, few.debugger), (words.test_explorer, few.test_explorer))
+    return ", ".join(f"{name} {version}" for name, version in both if version) or words.newest
+
+
 def _release_row(release: Release, words: Words) -> str:
     toolkit, python = release.toolkit, release.python or release.environment_python
     cells = [
@@ -204,7 +217,7 @@ def _release_row(release: Release, words: Words) -> str:
         toolkit.cuda,
         toolkit.cudnn or "?",
         python,
-        extensions_for(python.rstrip("?")).debugger or words.newest,
+        _extensions(python.rstrip("?"), words),
         _drivers(toolkit.drivers, words),
         _gpus(release.gpus, words),
     ]

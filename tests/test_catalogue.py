@@ -19,6 +19,7 @@ from extensions.release import UBUNTU, Release, Toolkit
 TEXT = {"type": "string", "minLength": 1}
 TEXTS = {"type": "array", "items": TEXT}
 SOURCES = {**TEXTS, "minItems": 1}
+DAY = {"type": "string", "pattern": "^20[0-9]{2}-[0-9]{2}-[0-9]{2}$"}
 LINK = {"type": "string", "pattern": "^https://"}
 CAPABILITIES = {"type": "array", "items": {"type": "string", "pattern": r"^[0-9]+\.[0-9]$"}}
 GPUS = {"type": "array", "items": {"enum": list(GENERATIONS)}}
@@ -49,6 +50,7 @@ SCHEMA = record(
                         {
                             "native": CAPABILITIES,
                             "ptx": CAPABILITIES,
+                            "read": DAY,
                             "fails": GPUS,
                             "unverified": GPUS,
                             "why": TEXT,
@@ -126,7 +128,9 @@ SCHEMA = record(
                     "python": {"type": "string", "pattern": r"^3\.[0-9]+\??$"},
                     "evidence": {"enum": ["stated", "used"]},
                     "label": TEXT,
-                    "wheel": record({"requirement": TEXT, "python": TEXTS}, {"needs": SOURCES}),
+                    "wheel": record(
+                        {"requirement": TEXT, "python": TEXTS, "read": DAY}, {"needs": SOURCES}
+                    ),
                     "trouble": TEXT,
                     "trouble_in": {"enum": ["image", "environment"]},
                     "trouble_link": LINK,

@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ import pytest
 import requests
 import yaml
 
-from catalogue import entries, pages
-from catalogue.check import Check, Report
+from catalogue import entries, marks, pages
+from catalogue.check import READS, Check, Report
 from catalogue.gpu_code import scan
 from catalogue.images import compare_images
 from catalogue.pypi import BuildInfo, Index, build_info, index_url
@@ -104,6 +105,36 @@ def checked(wheels: dict[str, list[FakeWheel]], versions: list[str]) -> Check:
     return check
 
 
+def marked(value: Any, name: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Yield name and facts of each record of the catalogue that is marked as read."""
+    if isinstance(value, dict):
+        if "read" in value:
+            yield name, set(value) - {"read"}
+        for key, inner in value.items():
+            yield from marked(inner, name if name == "gpus" else key)
+
+
+def test_the_marks_of_the_catalogue_are_the_facts_that_a_run_reads() -> None:
+    records = list(marked(catalogue.load()))
+    assert {name for name, _ in records} == set(READS)
+    assert all(facts >= set(READS[name]) for name, facts in records)
+    wheels = [r for r in catalogue.releases().values() if r.requirement]
+    codes = [g for g in catalogue.load()["gpus"].values() if "native" in g]
+    assert len(records) == len(wheels) + len(codes)
+    by_program, from_texts = marks.count()
+    assert by_program == sum(len(READS[name]) for name, _ in records)
+    assert from_texts > 0
+
+
+def test_a_run_reads_every_fact_that_is_marked() -> None:
+    nothing = Code(("1.0",), ("1.0",))
+    wheels = {"2.14.0": [FakeWheel("3.99", info=BuildInfo("11.8", "8", nothing))]}
+    differing = {d.fact for d in checked(wheels, ["2.14.0"]).report.differences}
+    assert differing == {"Python", "GPU code by its build information"}  # python; native and ptx
+    absent = checked({}, ["2.14.0"]).report.differences
+    assert [difference.fact for difference in absent] == ["whether PyPI has it"]  # requirement
+
+
 def test_a_release_that_agrees_is_silent_and_each_fact_that_does_not_is_named() -> None:
     sound = [FakeWheel(python, info=INFO_2_14) for python in ("3.9", "3.10", "3.11")]
     assert checked({"2.14.0": sound}, ["2.14.0"]).report.differences == []
@@ -151,6 +182,7 @@ def test_a_new_release_gets_an_entry_that_the_catalogue_takes() -> None:
             "requirement": "tensorflow[and-cuda]==2.99.0",
             "python": ["3.12", "3.13", "3.14"],
             "needs": facts["releases"]["2.21.0"]["wheel"]["needs"],
+            "read": date.today().isoformat(),
         },
         "gpus": "cuda12-2.17",
         "sources": ["pypi", "wheel_code"],
