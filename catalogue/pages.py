@@ -111,9 +111,12 @@ CHINESE = Words(
 表示该版本及同一分支的更新版本；处于两个分支之间的驱动会被镜像拒绝。Ubuntu、CUDA 和 cuDNN
 均指镜像中的版本；2.15.0.post1 及更新版本的环境自带 CUDA 和 cuDNN。*VS Code* 列为*最新*时，
 最新的扩展 *Python*、*Python Debugger*、*Pylance* 和 *Jupyter* 都支持该 Python；否则给出
-*Python Debugger* 的版本，以及使用测试资源管理器时 *Python* 的版本：见[指南](guide.md#visual-studio-code)。
+*Python Debugger* 的版本，以及使用测试资源管理器时 *Python* 的版本：
+见[指南](guide.md#visual-studio-code)。
 """,
-    release_columns="| 版本 | 镜像 | Ubuntu | CUDA | cuDNN | Python | VS Code | NVIDIA 驱动 | GPU |",
+    release_columns=(
+        "| 版本 | 镜像 | Ubuntu | CUDA | cuDNN | Python | VS Code | NVIDIA 驱动 | GPU |"
+    ),
     foot="""
 `latest-gpu` 始终指向最新版本，不论其镜像是否可用：请选择上表中有自己镜像的最新版本。
 """,
