@@ -90,8 +90,12 @@ class Directory:
         return dict(facts)
 
     def log(self, service: str) -> str:
-        """Return what a service printed; its terminal ends lines with a carriage return too."""
-        return output("docker", "logs", self.image(service)).replace("\r", "")
+        """Return what a service printed, errors too."""
+        done = subprocess.run(
+            ["docker", "logs", self.image(service)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout
 
     def exec(self, service: str, *command: str) -> str:
         return output("docker", "compose", "exec", "-T", service, *command, cwd=self.path)

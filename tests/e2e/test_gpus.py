@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,22 @@ def gpus(host: Directory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     QUEUE.chmod(0o1777)  # as host/setup.sh does
     yield host
     QUEUE.chmod(before)
+    for service in (OLD, NEW, NEWEST):  # other tests want a host without a GPU
+        remove = ("rm", "/gpus", "/usr/local/bin/nvidia-smi")
+        output("docker", "exec", "--user=0", host.image(service), *remove)
 
 
-def start(laptop: Laptop, service: str, command: str) -> subprocess.Popen[str]:
+@contextmanager
+def started(laptop: Laptop, service: str, command: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command over ssh meanwhile."""
     line = ["ssh", "-F", str(laptop.config), laptop.alias(service), command]
-    return subprocess.Popen(
+    with subprocess.Popen(
         line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    ) as session:
+        try:
+            yield session
+        finally:
+            session.terminate()
 
 
 def until(laptop: Laptop, service: str, text: str) -> str:
@@ -67,19 +77,19 @@ def test_an_update_starts_before_setup_has_run_and_gpu_says_what_is_missing(
 def test_containers_wait_for_each_other_and_a_container_that_ends_gives_its_gpu_back(
     gpus: Directory, laptop: Laptop
 ) -> None:
-    holder = start(laptop, OLD, "gpu run -- sleep 300")
-    until(laptop, NEW, f"{LOGIN_NAME} in e2e-gpu01-{OLD} for ")
-    waiting = start(laptop, NEW, "gpu run -- printenv CUDA_VISIBLE_DEVICES")
-    table = until(laptop, NEWEST, "WAITING")
-    assert f"\n1     {LOGIN_NAME} in e2e-gpu01-{NEW} for " in table
-    output("docker", "kill", gpus.image(OLD))
-    try:
-        visible, told = waiting.communicate(timeout=30)
-        assert (waiting.returncode, visible) == (0, "0\n"), told
-        assert holder.wait(30) != 0
-        assert "nobody" in laptop.shell(NEWEST, "gpu")
-    finally:
-        gpus.up()
+    with started(laptop, OLD, "gpu run -- sleep 300") as holder:
+        until(laptop, NEW, f"{LOGIN_NAME} in e2e-gpu01-{OLD} for ")
+        with started(laptop, NEW, "gpu run -- printenv CUDA_VISIBLE_DEVICES") as waiting:
+            table = until(laptop, NEWEST, "WAITING")
+            assert f"\n1     {LOGIN_NAME} in e2e-gpu01-{NEW} for " in table
+            output("docker", "kill", gpus.image(OLD))
+            try:
+                visible, told = waiting.communicate(timeout=30)
+                assert (waiting.returncode, visible) == (0, "0\n"), told
+                assert holder.wait(30) != 0
+                assert "nobody" in laptop.shell(NEWEST, "gpu")
+            finally:
+                gpus.up()
 
 
 def test_the_name_of_the_key_stands_behind_every_login(laptop: Laptop, service: str) -> None:
