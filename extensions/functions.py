@@ -27,7 +27,7 @@ from . import (
     registries,
     sharing,
 )
-from .answers import Answers
+from .answers import Answers, RefusedError
 from .questions import tensorflow
 from .questions.general import KIND
 from .questions.images import REGISTRY
@@ -111,7 +111,10 @@ def default(context: Context, name: str) -> Any:
         UserMessageError: it would be refused, and there is nobody who could type another.
     """
     answers, question = _answers(context), questions.TABLE[name]
-    value = question.default(answers)
+    try:
+        value = question.default(answers)
+    except RefusedError as refused:
+        raise UserMessageError(f"{name}: {refused}") from None
     checked = context["_copier_conf"]["defaults"] and question.asked(answers[KIND])
     if checked and (message := questions.error(question, answers.replaced(question, value))):
         raise UserMessageError(f"{name}: {message}")

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from . import catalogue
@@ -21,6 +22,9 @@ from .reading import listed, parsed, shown
 from .release import UBUNTU, Release, Toolkit
 
 EXAMPLE = '{2.19.0-lab: {image: "registry.lab/tf:2.19", ubuntu: "22.04", cuda: "12.5"}}'
+
+FILE = "images.yml"
+"""File from which the first generation takes the answer."""
 
 _NAME = re.compile(r"[0-9]+\.[0-9]+(\.[0-9]+)?-[a-z][a-z0-9]*([.-][a-z0-9]+)*")
 _IMAGE = re.compile(r"[a-z0-9]+([._:/-]+[a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -43,6 +47,25 @@ def read_images(answer: object) -> Catalogue:
     if not isinstance(images, Mapping):
         raise RefusedError(f"{shown(answer)} is not a map; write it as {EXAMPLE}, or {{}}")
     return _catalogue(json.dumps(images, default=str)) if images else catalogue.base()
+
+
+def of_file(destination: Path) -> object:
+    """Return the images of a file in a directory or beside it, none where there is no file.
+
+    Raises:
+        RefusedError: the file has another form than a data file that answers ``images``.
+    """
+    for folder in (destination, destination.parent):
+        path = folder / FILE
+        if path.is_file():
+            content = parsed(path.read_text(encoding="utf-8"))
+            if not isinstance(content, Mapping) or list(content) != ["images"]:
+                raise RefusedError(
+                    f"{path} is not a map with images alone; write images: {EXAMPLE}"
+                )
+            read_images(content["images"])
+            return content["images"]
+    return {}
 
 
 # One catalogue for the same images, since what is made of it is kept by its identity.

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from copier.errors import UserMessageError
-from pytest_copier.plugin import CopierProject
+from pytest_copier.plugin import CopierFixture, CopierProject
 
 from extensions import catalogue
 from extensions.answers import RefusedError
@@ -108,3 +109,21 @@ def test_an_update_keeps_an_own_image_and_its_port(
     assert host.read("docker-compose.yml") == before
     with pytest.raises(UserMessageError, match=r"tf_versions: '2.19.0-lab' is not in the catal"):
         host.answer(images={})
+
+
+def test_a_file_beside_the_directories_answers_for_each_and_is_recorded(
+    copier: CopierFixture, article: dict[str, Any], tmp_path: Path
+) -> None:
+    answers = {**article, "tf_versions": ["2.19.0-lab"], "gpus": []}
+    del answers["ports"]
+    (tmp_path / "images.yml").write_text(yaml.safe_dump({"images": IMAGES}))
+    project = copier.copy(tmp_path / "gpu01", **answers)
+    assert project.answers["images"] == IMAGES
+
+    (tmp_path / "images.yml").write_text("images: {2.19.0-lab: {image: tf}}")
+    with pytest.raises(UserMessageError, match=r"^images: 2.19.0-lab has no ubuntu; add it"):
+        copier.copy(tmp_path / "gpu02", **{**answers, "host": "gpu02"})
+    (tmp_path / "images.yml").write_text("lab: tf")
+    with pytest.raises(UserMessageError, match=r"^images: .*/images.yml is not a map with images"):
+        copier.copy(tmp_path / "gpu02", **{**answers, "host": "gpu02"})
+    assert not (tmp_path / "gpu02").exists()

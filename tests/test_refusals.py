@@ -24,6 +24,7 @@ from tests.answers import CLUSTER, asked
 BAD: dict[str, tuple[Any, str]] = {
     "kind": ("hosts", "'hosts' is not a kind of directory; choose host, fleet or cluster"),
     "host": ("GPU 01", "'GPU 01' is not valid for a Compose project"),
+    "images": ("lab", "'lab' is not a map; write it as {2.19.0-lab: {image: "),
     "tf_versions": (
         ["1.15"],
         "'1.15' is a minor version; choose one of 1.15.0, 1.15.2, 1.15.3, 1.15.4, 1.15.5",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 
 from .. import catalogue, drivers, machine, own_images, sharing, versions
 from ..answers import Answers, Kind, Question, RefusedError
@@ -15,7 +16,11 @@ from ..release import Release
 from .general import CONTAINERS, KIND
 
 IMAGES = Question[Catalogue](
-    "images", CONTAINERS, own_images.read_images, unanswered=catalogue.base()
+    "images",
+    CONTAINERS,
+    own_images.read_images,
+    unanswered=catalogue.base(),
+    default=lambda answers: own_images.of_file(Path(answers.of_copier("_copier_conf")["dst_path"])),
 )
 """Read as the catalogue with these images in it."""
 
