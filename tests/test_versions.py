@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
+import pexpect
+import pyte
 import pytest
 
 from extensions import catalogue
@@ -52,6 +56,30 @@ def test_the_tag_of_every_image_leads_to_its_release(version: str) -> None:
     release = RELEASES[version]
     for typed in (release.image, release.image_version + "-gpu", f"tensorflow=={version}"):
         assert advice(typed, RELEASES) == f"is more than a version; write {version}"
+
+
+def test_what_is_preselected_is_seen_in_a_terminal_of_80_by_24(
+    copier_template: Path, tmp_path: Path
+) -> None:
+    command = ["-m", "copier", "copy", "--trust", "--data=host=gpu01", "--data=kind=host"]
+    prompt = pexpect.spawn(
+        sys.executable, [*command, str(copier_template), "gpu01"], cwd=tmp_path, timeout=60,
+        dimensions=(24, 80), encoding="utf-8",
+        env={**os.environ, "TERM": "xterm", "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    screen = pyte.Screen(80, 24)
+    stream = pyte.Stream(screen)
+    try:
+        while not screen.display[-1].strip():  # 28 rows do not fit
+            stream.feed(prompt.read_nonblocking(4096, timeout=60))
+    finally:
+        prompt.close(force=True)
+    rows = [line.rstrip() for line in screen.display]
+    preselected = [row.partition("●")[2].strip() for row in rows if "●" in row]
+    assert preselected == [RELEASES[version].label for version in ("2.17.0", "1.15.5")]
+    others = [row.partition("○")[2].strip() for row in rows if "○" in row]
+    assert len(others) == 20  # a row for each, cut off nowhere
+    assert set(others) <= {release.label for release in RELEASES.values()}
 
 
 def test_a_patch_release_that_is_not_listed_is_accepted_by_name_and_kept(
