@@ -12,6 +12,7 @@ import pytest
 import yaml
 from pytest_copier.plugin import CopierProject
 
+from tests.answers import ARTICLE, error
 from tests.support import missing
 
 PEOPLE = {
@@ -160,3 +161,12 @@ def test_the_readme_has_the_command_that_keeps_everybody(shared: CopierProject) 
     (given,) = re.findall(r"^  -d '(people=.*)'$", readme, re.MULTILINE)
     assert yaml.safe_load(given.removeprefix("people=")) == PEOPLE
     assert "| alice | 1001:1001 | `/home/alice` | `/home/alice/tensorflow_volume` |" in readme
+
+
+def test_who_has_left_keeps_her_gpus_as_her_ports_and_a_stranger_has_none() -> None:
+    ports = {**ARTICLE["ports"], "alice/2.17.0": 21723}
+    answers = {**ARTICLE, "ports": ports, "gpu_devices": {"alice": "0"}}
+    assert error("gpu_devices", answers) == ""
+    assert error("gpu_devices", {**answers, "gpu_devices": {"carol": "0"}}) == (
+        "'carol' is neither a person nor a version; choose from ai, 1.15.5 and 2.17.0"
+    )
