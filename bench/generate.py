@@ -19,6 +19,7 @@ import yaml
 
 from bench.common import ROOT, Row, at_most, clone_template, copy_command, release, run, seconds
 from extensions import catalogue, sharing
+from extensions.gpus import GENERATIONS
 
 ANSWERS = ROOT / "example/answers.yml"
 ANSWERS_FILE = ".copier-answers.yml"
@@ -80,8 +81,10 @@ def plain_template(ours: Path, rendered: Path, target: Path) -> Path:
     }
     plain["tf_versions"]["choices"] = catalogue.base().choices(answers["tf_versions"])
     plain["containers"]["choices"] = list(sharing.WAYS)
-    for name in ("advanced", "containers"):  # their help is worked out from the answers
-        plain[name]["help"] = name
+    plain["gpus"]["choices"] = list(GENERATIONS)
+    for name, question in plain.items():
+        if not name.startswith("_") and "{{" in question["help"]:  # worked out from the answers
+            question["help"] = name
 
     shutil.copytree(ours, target)
     shutil.rmtree(target / "template")
