@@ -32,7 +32,7 @@ from extensions.answers import Kind
 from extensions.containers import service_name
 from extensions.questions.images import REGISTRY
 from extensions.questions.network import MIRROR
-from extensions.questions.people import namespace_of
+from extensions.questions.people import PEOPLE, namespace_of
 from extensions.reading import parsed
 from tests import test_cluster, test_fleet
 from tests.answers import ARTICLE, CLUSTER, asked, error
@@ -185,7 +185,7 @@ def judge(template: Path, checkers: Checkers) -> Judge:
 
     def generate(kind: str, answers: Mapping[str, Any]) -> None:
         data = {**EXAMPLE, "kind": kind, **answers}
-        if answers.keys() & {"tf_versions", "containers"} and "ports" not in answers:
+        if answers.keys() & {"tf_versions", "containers", "people"} and "ports" not in answers:
             del data["ports"]
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder, "gpu01")
@@ -311,9 +311,13 @@ def assert_compose_means(folder: Path, answers: Mapping[str, Any]) -> None:
     understood = json.loads(output("docker", "compose", "config", "--format=json", cwd=folder))
     assert understood["name"] == answers["host"]
     names = {service_name(group.entry) for group in groups(answers)}
-    assert understood["services"].keys() == names
+    people = PEOPLE.read(answers["people"])
+    of_people = {f"{person.name}-{name}" for person in people for name in names}
+    assert understood["services"].keys() == names | of_people
     for name, service in understood["services"].items():
         assert service["container_name"] == service["hostname"] == f"{answers['host']}-{name}"
+        if name in of_people:  # tests/test_people.py
+            continue
         assert service["user"] == f"{answers['uid']}:{answers['gid']}"
         mounts = {
             mount["target"]: (mount["source"], mount.get("read_only", False))
@@ -353,7 +357,7 @@ def assert_images_mean(folder: Path, answers: Mapping[str, Any]) -> None:
     own = [package for package in packages if package not in ours]
     assert own == [package for package in answers["packages"] if package not in ours]
     script = folder / "images/init_env2.sh"
-    assert bash(script, 'told "$user" "$uid" "$gid"') == [answers["user"], "4321", "4321"]
+    assert bash(script, 'told "$user" "$uid" "$gid"') == ["ai", "4321", "4321"]  # build arguments
     urls = mirrors.urls(MIRROR.read(answers["mirror"]))
     assert (f"'index-url = {urls.pip}'" in script.read_text()) == bool(urls.pip)
     assert (f"#{urls.apt}\\1#g" in (folder / "images/init_env1.sh").read_text()) == bool(urls.apt)
