@@ -181,8 +181,15 @@ TF_VERSIONS = Question[tuple[str, ...]](
 
 
 def version_choices(answers: Answers) -> list[list[str]]:
-    """Return label and version of the releases that the question lists."""
-    return answers[IMAGES].choices(answers[TF_VERSIONS] or _default_tf_versions(answers))
+    """Return label and version of the releases that the question lists.
+
+    With ``--defaults`` nobody reads the list, and Copier compiles each row of it several times:
+    there it is what is chosen.
+    """
+    versions = answers[TF_VERSIONS] or _default_tf_versions(answers)
+    rows = answers[IMAGES].choices(versions)
+    conf = answers.of_copier("_copier_conf") or {}
+    return [row for row in rows if row[1] in versions] if conf.get("defaults") else rows
 
 
 def chosen(answers: Answers) -> list[Release]:
