@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -18,7 +19,7 @@ from pytest_copier.plugin import CopierProject
 from tests.e2e.bases import rootfs_image
 from tests.e2e.company import Company, company_network
 from tests.e2e.packages import Files, Key, make_package, make_repository
-from tests.e2e.support import output, run
+from tests.e2e.support import in_image, output, run
 
 SYSTEMS = {
     "focal": "ubuntu",
@@ -289,6 +290,12 @@ FAILURES = {
 }  # fmt: skip
 
 
+@cache
+def system_name(image: str) -> str:
+    """Return what a system calls itself, such as ``Ubuntu 24.04 LTS``."""
+    return in_image(image, ". /etc/os-release; echo $PRETTY_NAME").strip()
+
+
 @pytest.mark.parametrize("case", FAILURES)
 def test_a_step_that_fails_ends_with_its_message_after_the_manual_steps(
     site: Site, become_ready: Become, case: str
@@ -301,7 +308,7 @@ def test_a_step_that_fails_ends_with_its_message_after_the_manual_steps(
         "key": site.key.fingerprint,
         "second": site.second.fingerprint,
         "broken": hashlib.sha256(broken.encode()).hexdigest(),
-        "system": site.run(image, ". /etc/os-release; echo $PRETTY_NAME").stdout.strip(),
+        "system": system_name(image),
     }
     bus = site.directory / ("pci" if case == "no driver" else "no-pci")
     command = command.replace("{broken}", words["broken"])
