@@ -11,6 +11,7 @@ from bench import (
     generate,
     images,
     load,
+    people,
     plot,
     rebuild,
     scale,
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "rebuild": rebuild.measure,
     "start": start.measure,
     "load": load.measure,
+    "people": people.measure,
 }
 """The benchmarks by name, those without an engine first."""
 
