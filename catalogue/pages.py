@@ -32,6 +32,7 @@ class Words:
     foot: str
     environment: str
     no_image: str
+    by_conda: str
     own_image: str
     slow: str
     data_center: str
@@ -80,6 +81,7 @@ of its own.
 """,
     environment="environment on `{image}`",
     no_image="no image",
+    by_conda="environment with its own CUDA, conda-forge's build",
     own_image="[its image {why}]({link})",
     slow="{generations} slow",
     data_center="on data-centre GPUs also {drivers}",
@@ -122,6 +124,7 @@ CHINESE = Words(
 """,
     environment="环境，基于 `{image}`",
     no_image="没有镜像",
+    by_conda="自带 CUDA 的环境，conda-forge 的构建",
     own_image="[其镜像{why}]({link})",
     slow="{generations}（首次启动需编译）",
     data_center="数据中心 GPU 还可用 {drivers}",
@@ -159,13 +162,13 @@ def _each(generation: str, releases: Sequence[Release], words: Words) -> str:
 def _gpu_rows(words: Words) -> list[str]:
     releases = list(catalogue.releases().values())
     official = [r for r in releases if r.own_image and r.image.startswith("tensorflow/")]
-    nvidia = [r for r in releases if not r.image.startswith("tensorflow/")]
+    nvidia = [r for r in releases if r.image.startswith("nvcr.io/")]
     rows = []
     for generation in reversed(GENERATIONS):
         environments = [
             release
             for release in releases
-            if release.requirement and generation in release.gpus.runs + release.gpus.slow
+            if release.installable and generation in release.gpus.runs + release.gpus.slow
         ]
         newest = _groups(generation, environments[-1:], words) if environments else words.none
         cells = [
@@ -189,8 +192,10 @@ def _gpus(gpus: Gpus, words: Words) -> str:
 
 def _drivers(drivers: Drivers, words: Words) -> str:
     older = f"{drivers.branches_shown}, " if drivers.branches else ""
-    also = words.data_center.format(drivers=drivers.data_center_shown)
-    return f"{older}{words.newer.format(driver=drivers.toolkit)}; {also}"
+    newer = f"{older}{words.newer.format(driver=drivers.toolkit)}"
+    if not drivers.data_center:
+        return newer
+    return f"{newer}; {words.data_center.format(drivers=drivers.data_center_shown)}"
 
 
 def _image(release: Release, words: Words) -> str:
@@ -198,6 +203,8 @@ def _image(release: Release, words: Words) -> str:
         mark = "" if release.image.startswith("tensorflow/") else f", {words.nvidia}"
         return f"`{release.image}`{mark}"
     environment = words.environment.format(image=release.image.rpartition(":")[2])
+    if release.conda:
+        return words.by_conda
     if not release.unusable:
         return f"{environment}; {words.no_image}"
     why, link = release.unusable["why"], release.unusable["link"]

@@ -16,7 +16,7 @@ import yaml
 
 from .drivers import Drivers
 from .gpus import Code, Gpus, classify
-from .release import Release, Toolkit, age
+from .release import OwnCuda, Release, Toolkit, age
 
 
 @cache
@@ -27,6 +27,38 @@ def load() -> dict[str, Any]:
     text = Path(__file__).with_name("catalogue.yaml").read_text(encoding="utf-8")
     facts: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506 (a safe one)
     return facts
+
+
+def base_toolkit(drivers: Drivers) -> Toolkit:
+    """Return what Ubuntu's own image has, where environments bring their own CUDA.
+
+    Args:
+        drivers: NVIDIA drivers on which all that is used in it runs.
+    """
+    facts = load()["base"]
+    return Toolkit(
+        name="base",
+        line="base",
+        cuda="",
+        cudnn=None,
+        codename=facts["ubuntu"],
+        image=facts["image"],
+        drivers=drivers,
+        libraries=("libcuda.so.1",),
+        packages={},
+        gigabytes=facts["gigabytes"],
+        environment_gigabytes=0,
+        bare=True,
+    )
+
+
+@cache
+def own_cudas() -> dict[str, OwnCuda]:
+    """Return what environments bring along by name."""
+    return {
+        name: OwnCuda(name, tuple(facts["conda"]), tuple(facts["pip"]), facts["gigabytes"])
+        for name, facts in load()["own_cuda"].items()
+    }
 
 
 @cache
@@ -49,14 +81,15 @@ def toolkits() -> dict[str, Toolkit]:
             packages=facts["packages"],
             gigabytes=facts["gigabytes"]["image"],
             environment_gigabytes=facts["gigabytes"]["environment"],
+            own_cuda=own_cudas()[facts["own_cuda"]] if "own_cuda" in facts else None,
+            bare=facts["image"] == load()["base"]["image"],
         )
         for name, facts in load()["toolkits"].items()
     }
 
 
 def _constraints(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    needs = facts.get("wheel", {}).get("needs", [])
-    return tuple(load()["constraints"][name]["requirement"] for name in needs)
+    return tuple(load()["constraints"][name]["requirement"] for name in facts.get("needs", []))
 
 
 def _gpus(facts: Mapping[str, Any]) -> Gpus:
@@ -71,24 +104,28 @@ def _gpus(facts: Mapping[str, Any]) -> Gpus:
 def releases() -> dict[str, Release]:
     """Return the releases by version, oldest first."""
     gpus = {name: _gpus(facts) for name, facts in load()["gpus"].items()}
-    return {
-        version: Release(
+    found = {}
+    for version, facts in load()["releases"].items():
+        toolkit, wheel = toolkits()[facts["toolkit"]], facts.get("wheel", {})
+        installed = wheel or facts.get("conda", {})
+        found[version] = Release(
             version=version,
-            toolkit=toolkits()[facts["toolkit"]],
-            image=facts.get("image") or toolkits()[facts["toolkit"]].image,
+            toolkit=toolkit,
+            image=facts.get("image") or toolkit.image,
             own_image="image" in facts,
             unusable=facts.get("unusable"),
             python=facts.get("python"),
-            requirement=facts["wheel"]["requirement"] if "wheel" in facts else None,
-            pythons=tuple(facts["wheel"]["python"]) if "wheel" in facts else (),
-            constraints=_constraints(facts),
+            requirement=wheel.get("requirement"),
+            pythons=tuple(installed.get("python", ())),
+            constraints=_constraints(installed),
             gpus=gpus[facts["gpus"]],
             trouble=facts.get("trouble"),
             trouble_in=facts.get("trouble_in"),
             trouble_link=facts.get("trouble_link"),
+            conda=facts.get("conda", {}).get("requirement"),
+            own_cuda=own_cudas()[facts["own_cuda"]] if "own_cuda" in facts else toolkit.own_cuda,
         )
-        for version, facts in load()["releases"].items()
-    }
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from .questions.images import DIGESTS, REGISTRY
 from .questions.network import NO_PROXY, PROXY
 from .questions.people import PEOPLE, USER, Person
 from .questions.ports import BIND_ADDRESS, PORTS
-from .questions.tensorflow import DRIVER, IMAGES, SHARING, TF_VERSIONS, chosen
+from .questions.tensorflow import DRIVER, IMAGES, SHARING, TF_VERSIONS
 from .release import Release
 
 
@@ -74,7 +74,7 @@ class Container(sharing.Group):
         releases = [
             Alias(
                 f"{whose}{service_name(release.version)}",
-                release.environment if release in self.environments else None,
+                self.environment_of(release) if release in self.environments else None,
             )
             for release in self.releases
         ]
@@ -90,7 +90,7 @@ class Container(sharing.Group):
     @property
     def image_only(self) -> bool:
         """Whether its release comes as an image only, and so can share no container."""
-        return not any(release.requirement for release in self.releases)
+        return not any(release.installable for release in self.releases)
 
     @property
     def runs_editors(self) -> bool:
@@ -101,10 +101,11 @@ class Container(sharing.Group):
     def extensions(self) -> editors.Extensions:
         """Extensions of an editor that work with the oldest Python used in it.
 
-        Those of a shared container take every release that can join it, whatever is chosen.
+        Those of a CUDA line take every release that can join it, whatever is chosen.
         """
-        releases = sharing.members(self.entry) if self.shared else self.releases
-        pythons = [release.environment_python for release in releases if release.requirement]
+        line = self.shared and not self.own_cuda
+        releases = sharing.members(self.entry) if line else self.releases
+        pythons = [release.environment_python for release in releases if release.installable]
         in_image = (self.python or editors.TODAY).rstrip("?")
         return editors.extensions_for(min(pythons, key=Version, default=in_image))
 
@@ -112,7 +113,8 @@ class Container(sharing.Group):
     def title(self) -> str:
         """Such as ``TensorFlow 1.15.5``; of a shared container the same whatever is chosen."""
         if self.shared:
-            return "TensorFlow as environments"
+            own = " with their own CUDA" if self.own_cuda else ""
+            return f"TensorFlow as environments{own}"
         (release,) = self.releases
         return f"TensorFlow {release.version}" + (" as an environment" if self.environments else "")
 
@@ -144,11 +146,6 @@ def proxies(answers: Answers) -> dict[str, str]:
         return {}
     no_proxy = ",".join(["localhost", "127.0.0.1", *([exceptions] if exceptions else [])])
     return {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": no_proxy}
-
-
-def environments(answers: Answers) -> list[Release]:
-    """Return the chosen releases that pip can put into a conda environment, oldest first."""
-    return [r for r in chosen(answers) if r.requirement]
 
 
 def sets_environment(answers: Answers) -> bool:

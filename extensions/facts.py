@@ -67,7 +67,27 @@ def _container(container: Container, made: list[Container], ssh: bool) -> dict[s
         "gigabytes": toolkit.size_gb,
         "glibc": toolkit.glibc,
         "libraries": toolkit.libraries,
-        "releases": {release.version: _gpus(release) for release in container.releases},
+        "releases": {
+            release.version: {**_gpus(release), **_environments(release, container)}
+            for release in container.releases
+        },
+    }
+
+
+def _environments(release: Release, container: Container) -> dict[str, Any]:
+    """Return where a release is installed, and what it needs that its container does not tell."""
+    if not release.installable:
+        return {}
+    names = [container.environment_of(release)]
+    if release.own_cuda and release.own_environment not in names:
+        names.append(release.own_environment)
+    if not container.own_cuda:
+        return {"environments": names}
+    toolkit = release.toolkit
+    return {
+        "environments": names,
+        "drivers": _drivers(toolkit.drivers),
+        "libraries": toolkit.libraries,
     }
 
 

@@ -17,6 +17,7 @@ from . import (
     cluster,
     containers,
     editors,
+    environments,
     facts,
     gpus,
     holds,
@@ -144,7 +145,7 @@ GLOBALS: dict[str, Any] = {
     "costs": of_answers(lambda a: sharing.costs(a[TF_VERSIONS], a[SHARING], a[IMAGES])),
     "cuda_families": holds.FAMILIES,
     "driver_above": cluster.driver_above,
-    "environments": of_answers(containers.environments),
+    "environments": of_answers(environments.environments),
     "extensions_for": editors.extensions_for,
     "facts_json": of_answers(facts.facts_json),
     "gpu_families": cluster.gpu_families,
@@ -155,6 +156,9 @@ GLOBALS: dict[str, Any] = {
     "namespace_of": namespace_of,
     "newer_glibc": of_answers(containers.newer_glibc),
     "object_name": cluster.object_name,
+    "own_cuda": of_answers(
+        lambda answers: any(container.own_cuda for container in containers.plan(answers))
+    ),
     "only_on_data_center_gpus": of_answers(containers.only_on_data_center_gpus),
     "only_on_the_host": of_answers(containers.only_on_the_host),
     "everybody": of_answers(everybody),

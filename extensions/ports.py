@@ -1,8 +1,8 @@
 """The allotment of ssh ports: readable, and for ever.
 
 TensorFlow M.m has port ``M mm 22`` (1.15 is 11522, 2.9 is 20922), the shared
-container of CUDA MM.m has ``3 MM m 2`` (11.2 is 31122); a second release of the
-same minor takes the next free number. The first person with containers of their own
+container of CUDA MM.m has ``3 MM m 2`` (11.2 is 31122), and that of all has 30022; a second
+release of the same minor takes the next free number. The first person with containers of their own
 adds 1, the second 2 (alice's 1.15 is 11523). The ledger that records them only grows, so
 a container keeps its port however often it is removed and added again. All default
 ports stay below 32768, where Linux' ephemeral range begins
@@ -33,9 +33,11 @@ def read_ledger(answer: Any) -> dict[str, int]:
     }
 
 
-NAME = re.compile(r"(?:([a-z_][a-z0-9_-]*)/)?(cuda)?([0-9]+)\.([0-9]+)([.-][0-9a-z.-]+)?")
-"""An entry of the ledger: a TensorFlow version, or the CUDA of a shared container, and before
-it the person who has a container of it, such as ``alice/2.17.0``."""
+NAME = re.compile(
+    r"(?:([a-z_][a-z0-9_-]*)/)?(?:tensorflow|(cuda)?([0-9]+)\.([0-9]+)([.-][0-9a-z.-]+)?)"
+)
+"""An entry of the ledger: a TensorFlow version, the CUDA of a shared container, or the container
+of all, and before it the person who has a container of it, such as ``alice/2.17.0``."""
 
 
 def default_port(name: str, offset: int = 0) -> int:
@@ -46,6 +48,8 @@ def default_port(name: str, offset: int = 0) -> int:
         offset: Added to the port.
     """
     _, cuda, major, minor, _ = NAME.fullmatch(name).groups()  # type: ignore[union-attr]
+    if not major:
+        return 30022 + offset
     if cuda:
         return 30000 + int(major) * 100 + int(minor) * 10 + 2 + offset
     return int(major) * 10000 + int(minor) * 100 + 22 + offset

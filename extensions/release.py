@@ -19,6 +19,19 @@ GLIBC = {"bionic": "2.27", "focal": "2.31", "jammy": "2.35", "noble": "2.39"}
 
 
 @dataclass(frozen=True)
+class OwnCuda:
+    """CUDA that an environment brings along, and needs none around it."""
+
+    name: str
+    conda: tuple[str, ...]
+    """What conda installs beside Python."""
+    pip: tuple[str, ...]
+    """What pip installs beside TensorFlow."""
+    gigabytes: float
+    """Its size, about; on disk once, however many environments have it."""
+
+
+@dataclass(frozen=True)
 class Toolkit:
     """One set of CUDA packages that official images were built with."""
 
@@ -40,7 +53,12 @@ class Toolkit:
     gigabytes: float
     """Size of one image of this toolkit, about, in 10^9 bytes as `docker images` counts."""
     environment_gigabytes: float
-    """Size of the conda environment of one release of this toolkit, about; 0 where it has none."""
+    """Size of the conda environment of one release of this toolkit without CUDA, about; 0 where
+    it has none."""
+    own_cuda: OwnCuda | None = None
+    """What its environments bring along where they bring CUDA, if the release names no other."""
+    bare: bool = False
+    """Whether its image is Ubuntu's own, without CUDA."""
 
     @property
     def driver(self) -> str:
@@ -77,7 +95,7 @@ class Release:
     python: str | None
     """Python of its own image, with a question mark where nobody could tell."""
     requirement: str | None
-    """pip requirement that puts it into an environment, None where only its image has it."""
+    """pip requirement that puts it into an environment, None where pip cannot."""
     pythons: tuple[str, ...]
     """Python versions that its Linux wheels exist for."""
     constraints: tuple[str, ...]
@@ -87,11 +105,30 @@ class Release:
     trouble_in: str | None
     """Where its trouble is: in its ``image`` or in its ``environment``."""
     trouble_link: str | None
+    conda: str | None = None
+    """conda requirement that puts it into an environment, where pip cannot."""
+    own_cuda: OwnCuda | None = None
+    """The CUDA that an environment of it brings along, if it can bring one."""
+
+    @property
+    def installable(self) -> bool:
+        """Whether it can be put into an environment: else only its image has it."""
+        return bool(self.requirement or self.conda)
+
+    @property
+    def brings_cuda(self) -> bool:
+        """Whether TensorFlow itself asks for the CUDA of its environment."""
+        return bool(self.conda) or "[and-cuda]" in (self.requirement or "")
 
     @property
     def environment(self) -> str:
         """Name of its conda environment, such as ``tf2.17.0``."""
         return f"tf{self.version}"
+
+    @property
+    def own_environment(self) -> str:
+        """Name of its environment with its own CUDA, such as ``tf2.9.3-cuda``."""
+        return self.environment + ("" if self.brings_cuda else "-cuda")
 
     @property
     def environment_python(self) -> str:
@@ -107,7 +144,13 @@ class Release:
         ``conda create --clone`` brings back where pip had replaced it.
         """
         bounds = (name for name in self.constraints if name.startswith("setuptools"))
-        return (f"python={self.environment_python}", "pip", *bounds)
+        tensorflow = (self.conda,) if self.conda else ()
+        return (f"python={self.environment_python}", "pip", *bounds, *tensorflow)
+
+    @property
+    def pip_packages(self) -> tuple[str, ...]:
+        """What pip puts into its environment."""
+        return (*((self.requirement,) if self.requirement else ()), *self.constraints)
 
     @property
     def image_version(self) -> str:
@@ -135,7 +178,7 @@ class Release:
         """One line of the list of choices, which has 75 columns in a terminal of 80."""
         cuda = ".".join(self.toolkit.cuda.split(".")[:2])
         return (
-            f"{self.version + ('' if self.own_image else ' env'):<15}CUDA {cuda:<5}"
+            f"{self.version + ('' if self.own_image or self.conda else ' env'):<15}CUDA {cuda:<5}"
             f"py{self._python_shown:<5}"
             f"driver {self.toolkit.driver.partition('.')[0]} {self.gpus.short}"
         )

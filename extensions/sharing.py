@@ -3,7 +3,9 @@
 With ``per-version`` every release has its own. With ``per-cuda`` all releases of one
 CUDA line are conda environments in one container, on the newest sound image of the
 line. The catalogue decides that image and the order, so neither depends on what is
-chosen. A release that comes as an image only has its own container in any case.
+chosen. With ``one`` a single container on Ubuntu's own image, without CUDA, has them all as
+environments that bring their own. A release that comes as an image only has its own container
+in any case.
 """
 
 from __future__ import annotations
@@ -11,12 +13,21 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from packaging.version import Version
+
 from . import catalogue
 from .catalogue import Catalogue
 from .release import Release, Toolkit
 
-PER_VERSION, PER_CUDA = WAYS = ("per-version", "per-cuda")
+PER_VERSION, PER_CUDA, ONE = WAYS = ("per-version", "per-cuda", "one")
 """The answers to the question ``containers``."""
+
+ENTRY = "tensorflow"
+"""The entry in the ledger of ports of the container that all share, and its service."""
+
+SECONDS_PER_GIGABYTE = 40
+"""To download what takes a gigabyte on disk, at 100 Mbit/s: images and wheels are packed to
+about half."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,7 @@ class Group:
     """The releases of one container."""
 
     entry: str
-    """Its entry in the ledger of ports: a version, or such as ``cuda11.2``."""
+    """Its entry in the ledger of ports: a version, such as ``cuda11.2``, or `ENTRY`."""
     toolkit: Toolkit
     base: str
     """Image that it is built on, as the catalogue names it."""
@@ -36,6 +47,15 @@ class Group:
     python: str | None
     """Python of its base image, None where unknown."""
 
+    @property
+    def own_cuda(self) -> bool:
+        """Whether its environments bring their own CUDA, since its image has none."""
+        return self.toolkit.bare
+
+    def environment_of(self, release: Release) -> str:
+        """Return the name of the environment that a release is used in here."""
+        return release.own_environment if self.own_cuda else release.environment
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -46,18 +66,21 @@ class Cost:
     containers: int
     images: int
     """Official images, each counted once."""
-    gigabytes: int
-    """Of the images, about."""
+    gigabytes: float
+    """Of the images, about; whole ones from the first on."""
     environments: int
     """Releases that need a conda environment."""
     environment_gigabytes: int
     """Of the environments, about."""
+    minutes: int
+    """To download both at 100 Mbit/s, about."""
 
 
 def group_name(release: Release, way: str) -> str:
     """Return the name of the group that a release belongs to."""
-    shares = way == PER_CUDA and release.requirement is not None
-    return f"cuda{release.toolkit.line}" if shares else release.version
+    if way == PER_VERSION or not release.installable or (way == ONE and not release.own_cuda):
+        return release.version
+    return ENTRY if way == ONE else f"cuda{release.toolkit.line}"
 
 
 def members(entry: str) -> list[Release]:
@@ -88,7 +111,11 @@ def _group(name: str, releases: list[Release], known: Catalogue) -> Group:
         environments = () if first.own_image else members
         python = known.python_of(first.image)
         return Group(name, first.toolkit, first.image, members, environments, False, python)
-    toolkit = catalogue.newest_of_line(first.toolkit.line)
+    if name == ENTRY:
+        most = max((r.toolkit.drivers for r in releases), key=lambda d: Version(d.oldest))
+        toolkit = catalogue.base_toolkit(most)
+    else:
+        toolkit = catalogue.newest_of_line(first.toolkit.line)
     python = known.python_of(toolkit.image)
     return Group(name, toolkit, toolkit.image, members, members, True, python)
 
@@ -97,22 +124,42 @@ def cost(versions: Collection[str], way: str, known: Catalogue | None = None) ->
     """Return what the given versions take on the host when they share in that way."""
     made = groups(versions, way, known)
     images = {group.base: group.toolkit.gigabytes for group in made}
-    environments = [release for group in made for release in group.environments]
+    environments = [(group, release) for group in made for release in group.environments]
+    own = {
+        release.own_cuda
+        for group, release in environments
+        if release.own_cuda and (group.own_cuda or release.brings_cuda)
+    }
+    # On disk, environments share a CUDA; each of them downloads it.
+    alone = sum(release.toolkit.environment_gigabytes for _, release in environments)
+    downloads = sum(
+        release.own_cuda.gigabytes for _, release in environments if release.own_cuda in own
+    )  # fmt: skip
+    total = sum(images.values()) + alone + downloads
     return Cost(
         way=way,
         containers=len(made),
         images=len(images),
-        gigabytes=round(sum(images.values())),
+        gigabytes=_rounded(sum(images.values())),
         environments=len(environments),
-        environment_gigabytes=round(sum(r.toolkit.environment_gigabytes for r in environments)),
+        environment_gigabytes=round(alone + sum(each.gigabytes for each in own)),
+        minutes=round(total * SECONDS_PER_GIGABYTE / 60),
     )
 
 
 def costs(versions: Collection[str], way: str, known: Catalogue | None = None) -> list[Cost]:
-    """Return the cost of a way of sharing, and that of the other where it has other images."""
-    (other,) = (cost(versions, candidate, known) for candidate in WAYS if candidate != way)
-    now = cost(versions, way, known)
-    return [now, other] if other.images != now.images else [now]
+    """Return the cost of a way of sharing, and those of the others that have other images."""
+    here = _bases(versions, way, known)
+    others = [other for other in WAYS if _bases(versions, other, known) != here]
+    return [cost(versions, each, known) for each in [way, *others]]
+
+
+def _rounded(gigabytes: float) -> float:
+    return round(gigabytes) if gigabytes >= 1 else round(gigabytes, 1)
+
+
+def _bases(versions: Collection[str], way: str, known: Catalogue | None) -> set[str]:
+    return {group.base for group in groups(versions, way, known)}
 
 
 def choices(versions: Collection[str], known: Catalogue | None = None) -> list[list[str]]:
@@ -121,7 +168,7 @@ def choices(versions: Collection[str], known: Catalogue | None = None) -> list[l
 
 
 def outlook(versions: Collection[str], way: str, known: Catalogue | None = None) -> str:
-    """Return in words what a way of sharing costs, and what the other would, if that differs."""
+    """Return in words what a way of sharing costs, and what the others would, if that differs."""
     return "; ".join(summary(cost) for cost in costs(versions, way, known))
 
 
@@ -147,6 +194,7 @@ def summary(cost: Cost) -> str:
     if cost.environments:
         environments = _counted(cost.environments, "environment")
         words.append(f"{environments} of about {cost.environment_gigabytes} GB")
+    words.append(f"{cost.minutes} min to download at 100 Mbit/s")
     return f"{cost.way}: {', '.join(words)}"
 
 

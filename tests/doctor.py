@@ -175,6 +175,7 @@ def sound_machine() -> StandIn:
         "docker network inspect *": json.dumps(NETWORK),
         f"docker exec {NAME} nvidia-smi -L": "GPU 0: RTX\nGPU 1: RTX",
         f"docker exec {NAME} bash -c for library*": "checked",
+        f"docker exec {NAME} bash -c environment=*": "checked",
         f"docker exec {NAME} bash -c for python*": "CUDA 0 2",
         f"docker exec {NAME} dpkg-query *": "hi libcudnn8\nii vim",
         "docker system df *": '{"Type":"Images","Size":"45GB","Reclaimable":"12GB (26%)"}',
@@ -221,10 +222,11 @@ def furnish(path: Path, home: Path) -> Host:
     python.parent.mkdir(parents=True)
     python.write_text("GLIBC_2.2.5\0GLIBC_2.17\0")
     (home / "conda/bin/conda").symlink_to("/bin/true")
+    (home / "conda/envs/tf2.17.0").mkdir(parents=True)
     key = home / "projects/.ssh/ssh_host_ed25519_key"
     key.parent.mkdir(parents=True)
     key.touch(mode=0o600)
     if os.getuid() == 0:
-        for folder in (home, home / "conda", home / "projects", key):
+        for folder in (home, home / "conda", home / "conda/envs", home / "projects", key):
             os.chown(folder, UID, UID)
     return Host(path, home, sound_machine())

@@ -25,7 +25,10 @@ CAPABILITIES = {"type": "array", "items": {"type": "string", "pattern": r"^[0-9]
 GPUS = {"type": "array", "items": {"enum": list(GENERATIONS)}}
 DRIVER = {"type": "string", "pattern": r"^[0-9]{3}(\.[0-9]+)*$"}
 SONAME = {"type": "string", "pattern": r"^lib[A-Za-z]+\.so\.[0-9.]+$"}
-IMAGE = {"type": "string", "pattern": r"^(tensorflow/tensorflow|nvcr\.io/nvidia/tensorflow):\S+$"}
+IMAGE = {
+    "type": "string",
+    "pattern": r"^(tensorflow/tensorflow|nvcr\.io/nvidia/tensorflow|ubuntu):\S+$",
+}
 
 
 def record(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -80,6 +83,28 @@ SCHEMA = record(
                 {"doubts": TEXT},
             )
         ),
+        "own_cuda": mapping(
+            record(
+                {
+                    "conda": {"type": "array", "items": TEXT},
+                    "pip": {
+                        "type": "array",
+                        "items": {"pattern": r"^nvidia-[a-z-]+-cu1[12]==[0-9.]+$"},
+                    },
+                    "gigabytes": {"type": "number", "exclusiveMinimum": 0},
+                    "sources": SOURCES,
+                },
+                {"doubts": TEXT},
+            )
+        ),
+        "base": record(
+            {
+                "image": IMAGE,
+                "ubuntu": {"enum": list(UBUNTU)},
+                "gigabytes": {"type": "number", "exclusiveMinimum": 0},
+                "sources": SOURCES,
+            }
+        ),
         "toolkits": mapping(
             record(
                 {
@@ -107,7 +132,7 @@ SCHEMA = record(
                     "packages": mapping({"type": ["string", "null"]}),
                     "sources": SOURCES,
                 },
-                {"doubts": TEXT},
+                {"own_cuda": TEXT, "doubts": TEXT},
             )
         ),
         "constraints": mapping(
@@ -131,6 +156,8 @@ SCHEMA = record(
                     "wheel": record(
                         {"requirement": TEXT, "python": TEXTS, "read": DAY}, {"needs": SOURCES}
                     ),
+                    "conda": record({"requirement": TEXT, "python": TEXTS}, {"needs": SOURCES}),
+                    "own_cuda": TEXT,
                     "trouble": TEXT,
                     "trouble_in": {"enum": ["image", "environment"]},
                     "trouble_link": LINK,
@@ -157,8 +184,8 @@ def test_the_file_has_the_shape_that_the_code_reads() -> None:
 
 
 def test_every_source_named_is_explained_and_every_one_explained_is_named() -> None:
-    kinds = ("gpus", "libraries", "toolkits", "constraints", "releases")
-    records = [facts for kind in kinds for facts in FACTS[kind].values()]
+    kinds = ("gpus", "libraries", "own_cuda", "toolkits", "constraints", "releases")
+    records = [facts for kind in kinds for facts in FACTS[kind].values()] + [FACTS["base"]]
     records += [t[part] for t in FACTS["toolkits"].values() for part in ("driver", "gigabytes")]
     assert {source for facts in records for source in facts["sources"]} == set(FACTS["sources"])
 
@@ -214,7 +241,7 @@ def test_a_line_needs_one_driver() -> None:
 
 def test_only_a_toolkit_whose_releases_are_images_only_has_no_environment() -> None:
     for release in RELEASES.values():
-        assert (release.toolkit.environment_gigabytes > 0) == (release.requirement is not None)
+        assert (release.toolkit.environment_gigabytes > 0) == release.installable
 
 
 def test_no_two_releases_have_the_same_image_of_their_own() -> None:
@@ -226,6 +253,8 @@ def test_no_two_releases_have_the_same_image_of_their_own() -> None:
 def test_the_image_of_a_toolkit_is_the_own_image_of_a_release_on_it(
     toolkit: Toolkit,
 ) -> None:
+    if toolkit.bare:
+        return
     assert toolkit.image in {
         r.image for r in RELEASES.values() if r.own_image and r.toolkit == toolkit
     }
@@ -259,7 +288,7 @@ def test_a_release_without_an_image_is_offered_as_an_environment_and_says_so(ver
 
 @pytest.mark.parametrize("release", RELEASES.values(), ids=lambda r: r.version)
 def test_a_release_can_be_used_in_its_container(release: Release) -> None:
-    assert release.own_image or release.requirement
+    assert release.own_image or release.installable
     assert release.gpus.possible
     if release.requirement:
         assert release.requirement.endswith(f"=={release.version}")
@@ -272,7 +301,38 @@ def python(release: Release) -> Version:
     return Version(release.environment_python)
 
 
-ENVIRONMENTS = [release for release in RELEASES.values() if release.requirement]
+ENVIRONMENTS = [release for release in RELEASES.values() if release.installable]
+
+
+def test_every_environment_can_bring_a_cuda_of_the_major_version_that_it_opens() -> None:
+    for release in ENVIRONMENTS:
+        assert release.own_cuda, release.version
+        major = release.toolkit.cuda.partition(".")[0]
+        for package in release.own_cuda.pip:
+            assert Requirement(package).name.endswith(f"-cu{major}")
+        assert (not release.own_cuda.conda + release.own_cuda.pip) == release.brings_cuda
+    own = {release.own_cuda for release in ENVIRONMENTS}
+    assert own == set(catalogue.own_cudas().values())
+
+
+@pytest.mark.parametrize(
+    ("version", "packages"),
+    # https://github.com/conda-forge/cudatoolkit-feedstock and cudnn-feedstock; for 2.14.1 what its
+    # own extra asks for
+    [
+        ("1.15.5", {"cudatoolkit=10.0", "cudnn=7.6.5"}),
+        ("2.0.4", {"cudatoolkit=10.0", "cudnn=7.6.5"}),
+        ("2.3.4", {"cudatoolkit=10.1", "cudnn=7.6.5"}),
+        ("2.4.4", {"cudatoolkit=11.0", "cudnn=8.0.5"}),
+        ("2.14.1", {"nvidia-cudnn-cu11==8.7.0.84", "nvidia-cublas-cu11==11.11.3.6"}),
+    ],
+)
+def test_an_environment_brings_the_cuda_that_its_tensorflow_was_built_for(
+    version: str, packages: set[str]
+) -> None:
+    own = RELEASES[version].own_cuda
+    assert own is not None
+    assert packages <= {*own.conda, *own.pip}
 
 
 @pytest.mark.parametrize("release", ENVIRONMENTS, ids=lambda r: r.version)
@@ -300,7 +360,9 @@ def test_an_environment_takes_the_python_of_its_own_image_where_that_is_known() 
 def test_tensorboard_is_kept_from_a_setuptools_without_pkg_resources() -> None:
     # setuptools 82 needs Python 3.9; TensorFlow 2.21 no longer brings TensorBoard
     for release in ENVIRONMENTS:
-        asked = python(release) >= Version("3.9") and Version(release.version) < Version("2.21")
+        asked = python(release) >= Version("3.9") and Version(
+            release.version.partition("-")[0]
+        ) < Version("2.21")
         assert ("setuptools<82" in release.constraints) == asked, release.version
 
 
@@ -342,7 +404,7 @@ def test_one_row_a_minor_is_listed_its_newest_sound_one_and_what_was_answered() 
     assert [v for v in official if v.startswith(("2.11.", "2.1.", "2.15."))] == [
         "2.15.0.post1", "2.11.0", "2.1.2"
     ]  # fmt: skip
-    assert len(listed) - len(official) == 2 + 3  # NVIDIA's own builds
+    assert len(listed) - len(official) == 2 + 4  # NVIDIA's own builds, and conda-forge's
     assert len(set(listed)) == len(listed) == len({r.minor for r in RELEASES.values()}) + 1
 
 

@@ -119,7 +119,8 @@ def test_the_directory_has_exactly_its_files(project: CopierProject, person: str
     expected |= {f"people/{person}/person/{name}.yaml" for name in ("access", "kustomization")}
     expected |= {"base/scripts/stop.sh"}
     expected |= {f"base/{name}.yaml" for name in ("kustomization", "namespace", "pod", "storage")}
-    expected |= {"base/environments/new.sh", "base/environments/facts.sh", "compose.yml"}
+    expected |= {f"base/environments/{name}" for name in ("new.sh", "cuda.py", "facts.sh")}
+    expected |= {"compose.yml"}
     expected |= {"images/init_env1.sh", "images/init_env2.sh", "images/container/sshd_config"}
     expected |= {f"images/container/{name}.sh" for name in (*CONTAINER_SCRIPTS, "login")}
     for name in groups(project):
@@ -127,13 +128,18 @@ def test_the_directory_has_exactly_its_files(project: CopierProject, person: str
     if any(group.toolkit.codename == "bionic" for group in groups(project).values()):
         expected |= {"images/editors/glibc.sh", "images/editors/patchelf.sh"}
     for version in project.answers["tf_versions"]:
-        if catalogue.releases()[version].requirement:
+        release, one = catalogue.releases()[version], project.answers["containers"] == "one"
+        if release.installable and not one:
             expected.add(f"base/environments/tf{version}.yml")
+        if release.own_cuda:
+            expected.add(f"base/environments/{release.own_environment}.yml")
     assert set(files(project)) == expected
 
 
 def test_no_file_has_leftovers_of_its_template(project: CopierProject) -> None:
     for name, text in files(project).items():
+        if name.endswith("cuda.py"):  # static
+            continue
         if not name.endswith(".gitkeep"):
             assert re.search(r"\A\S[\s\S]*\S\n\Z", text), name
             assert not re.search(r"\n\n\n|[ \t]$|\t|\{[{%#] | [#%}]\}", text, re.MULTILINE), name

@@ -113,6 +113,7 @@ SOUND_CONTAINER = [
     "ok container tf2.17.0: is healthy",
     "ok gpu tf2.17.0: sees 2 GPU(s)",
     "ok libraries tf2.17.0: loads every library that its TensorFlow opens for a GPU",
+    "ok environments tf2.17.0: every library that TensorFlow opens for a GPU can be loaded in tf2.17.0",
     "ok cuda tf2.17.0: CUDA uses 2 GPU(s)",
     "ok holds tf2.17.0: holds every CUDA package",
 ]
@@ -227,10 +228,20 @@ def strict_umask(host: Host) -> None:
 
 def foreign_environments(host: Host) -> None:
     folder = host.home / "conda/envs"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     if os.getuid() == 0:
         os.chown(folder, UID, UID)
     write(".env", "CURRENT_UID=4321:4321\n")(host)
+
+
+def half_made(host: Host) -> None:
+    host.machine.has(container())
+    (host.home / "conda/envs/tf2.17.0/.unfinished").touch()
+
+
+def closed_environments(host: Host) -> None:
+    host.machine.has(container())
+    file("{home}/conda/envs", FORBIDDEN)(host)
 
 
 def another(host: str = "gpu01", name: str = "gpu01-tf2.9.3") -> dict[str, Any]:
@@ -373,6 +384,10 @@ CASES: dict[str, tuple[Change, str]] = {
     "no libcuda": (inside("bash -c for library*", "libcuda.so.1\nchecked"), f"fail libraries tf2.17.0: cannot load libcuda.so.1, the driver's library; {RECREATE}; NVIDIA_DRIVER_CAPABILITIES must name compute"),
     "no cuDNN": (inside("bash -c for library*", "libcusolver.so.11\nlibcudnn.so.8\nchecked"), "fail libraries tf2.17.0: cannot load libcusolver.so.11 libcudnn.so.8, so its TensorFlow runs on the CPU; run: docker compose build --pull tf2.17.0 && docker compose up -d tf2.17.0"),
     "closed": (inside("bash -c for library*", "OCI runtime exec failed", 126), f"fail libraries tf2.17.0: cannot be looked into: docker exec says: OCI runtime exec failed; {RECREATE}"),
+    "no cuDNN in an environment": (inside("bash -c environment=*", "libcudnn.so.8\nchecked"), "fail environments tf2.17.0: tf2.17.0 cannot load libcudnn.so.8: there TensorFlow runs on the CPU; make it again: conda remove --all --yes --override-channels --channel conda-forge --name tf2.17.0; environments/new.sh 2.17.0"),
+    "an environment that does not activate": (inside("bash -c environment=*", "", 1), "warn environments tf2.17.0: cannot be looked into: tf2.17.0 (prints nothing); try there: tf.config.list_physical_devices('GPU')"),
+    "an environment half made": (half_made, "ok environments tf2.17.0: has no environment of its releases yet"),
+    "closed environments": (closed_environments, "warn environments tf2.17.0: {home}/conda/envs cannot be listed (Permission denied); run: sudo {here}/host/doctor"),
     "no Python inside": (inside("bash -c for python*", "no Python"), "warn cuda tf2.17.0: cuInit could not be called (it has no Python), so CUDA is not checked; try there: tf.config.list_physical_devices('GPU')"),
     "CUDA not asked": (inside("bash -c for python*", "", 137), "warn cuda tf2.17.0: cuInit could not be called (docker exec prints nothing), so CUDA is not checked; try there: tf.config.list_physical_devices('GPU')"),
     "CUDA without GPUs": (cuda(0), "fail cuda tf2.17.0: nvidia-smi works and CUDA does not, error 100: CUDA finds no GPU; compare CUDA_VISIBLE_DEVICES in the container and the answer gpu_devices with nvidia-smi -L"),
@@ -768,6 +783,7 @@ COMMANDS = {
     "docker image inspect *": {"images"},
     f"docker exec {NAME} nvidia-smi -L": {"gpu"},
     f"docker exec {NAME} bash -c for library*": {"libraries"},
+    f"docker exec {NAME} bash -c environment=*": {"environments"},
     f"docker exec {NAME} bash -c for python*": {"cuda"},
     f"docker exec {NAME} dpkg-query *": {"holds"},
     "docker system df *": {"usage"},

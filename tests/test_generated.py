@@ -81,6 +81,15 @@ CASES: dict[str, dict[str, Any]] = {
         "gpus": [],
         "driver": "",
     },
+    "one for all": {
+        "containers": "one",
+        "tf_versions": [
+            *("1.15.5", "1.15.5-nv23.03", "2.4.3", "2.9.3", "2.15.0", "2.17.0", "2.19.1-conda"),
+        ],
+        "gpus": [],
+        "driver": "",
+    },
+    "Chinese, one for all": {"language": "zh", "containers": "one"},
     "Chinese, shared": {"language": "zh", "containers": "per-cuda"},
     "Chinese": {"language": "zh"},
     "Chinese, no ssh": {"language": "zh", "ssh": False},
@@ -159,7 +168,7 @@ def files(project: CopierProject) -> dict[str, str]:
 def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
     expected = {".copier-answers.yml", ".gitattributes", ".gitignore", ".env", "README.md"}
     expected |= {"docker-compose.yml", "images/certs/.gitkeep"}
-    expected |= {"environments/new.sh", "environments/facts.sh"}
+    expected |= {"environments/new.sh", "environments/cuda.py", "environments/facts.sh"}
     expected |= {"images/init_env1.sh", "images/init_env2.sh"}
     expected |= {f"images/container/{name}.sh" for name in CONTAINER_SCRIPTS}
     expected |= {
@@ -175,8 +184,11 @@ def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
     if any(group.toolkit.codename == "bionic" for group in groups(project).values()):
         expected |= {"images/editors/glibc.sh", "images/editors/patchelf.sh"}
     for version in project.answers["tf_versions"]:
-        if catalogue.releases()[version].requirement:
+        release, one = catalogue.releases()[version], project.answers["containers"] == "one"
+        if release.installable and not one:
             expected.add(f"environments/tf{version}.yml")
+        if release.own_cuda:
+            expected.add(f"environments/{release.own_environment}.yml")
     if project.answers["ssh"]:
         expected |= {"ssh_config", *(f"images/container/{f}" for f in ("login.sh", "sshd_config"))}
     assert set(files(project)) == expected
@@ -184,7 +196,7 @@ def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
 
 def test_no_file_has_leftovers_of_its_template(project: CopierProject) -> None:
     for name, text in files(project).items():
-        if name in ("images/certs/.gitkeep", "host/doctor"):  # static
+        if name in ("images/certs/.gitkeep", "host/doctor", "environments/cuda.py"):  # static
             continue
         assert text.endswith("\n"), name
         assert not text.endswith("\n\n"), name
@@ -401,7 +413,8 @@ def test_the_readme_tells_image_cuda_and_ssh_line_of_every_container(
     readme = (project / "README.md").read_text()
     for name, group in groups(project).items():
         row = next(li for li in readme.splitlines() if li.startswith(f"| {name} "))
-        assert f" {group.toolkit.cuda} " in row
+        inside = {"en": "of the environment", "zh": "由环境自带"}[project.answers["language"]]
+        assert f" {group.toolkit.cuda or inside} " in row
         assert f"{group.base.removeprefix('nvcr.io/')}" in row
         inside = project.answers.get("bind_address", "").startswith("127.")
         jump = f"-J {project.answers['host']} " if inside else ""
@@ -413,7 +426,7 @@ def test_the_readme_tells_image_cuda_and_ssh_line_of_every_container(
 def test_an_environment_has_exactly_its_release(project: CopierProject) -> None:
     for version in project.answers["tf_versions"]:
         release = catalogue.releases()[version]
-        if not release.requirement:
+        if not release.requirement or project.answers["containers"] == "one":
             continue
         file = yaml.safe_load((project / f"environments/tf{version}.yml").read_text())
         python, pip, *bounds, requirements = file["dependencies"]
@@ -424,6 +437,23 @@ def test_an_environment_has_exactly_its_release(project: CopierProject) -> None:
         debugger = debugpy.get(release.environment_python, [])
         assert bounds == [name for name in release.constraints if name.startswith("setuptools")]
         assert requirements == {"pip": [release.requirement, *release.constraints, *debugger]}
+
+
+def test_an_environment_with_its_own_cuda_has_that_beside_its_release(
+    project: CopierProject,
+) -> None:
+    for version in project.answers["tf_versions"]:
+        release = catalogue.releases()[version]
+        if not release.own_cuda:
+            continue
+        file = yaml.safe_load((project / f"environments/{release.own_environment}.yml").read_text())
+        assert file["name"] == release.own_environment
+        conda = {package for package in file["dependencies"] if isinstance(package, str)}
+        pip = [package["pip"] for package in file["dependencies"] if isinstance(package, dict)]
+        assert {*release.conda_packages, *release.own_cuda.conda} <= conda
+        assert {*release.pip_packages, *release.own_cuda.pip} <= {
+            one for packages in pip for one in packages
+        }
 
 
 def test_a_dev_container_opens_its_service_as_the_person_and_never_stops_it(
@@ -449,10 +479,10 @@ def test_a_dev_container_installs_a_debugger_that_takes_its_oldest_python(
         path = project.path / ".devcontainer" / service / "devcontainer.json"
         extensions = json.loads(path.read_text())["customizations"]["vscode"]["extensions"]
         releases = group.releases
-        if group.shared:  # whoever may join it
+        if group.shared and not group.own_cuda:  # whoever may join it
             line = group.toolkit.line
             releases = tuple(r for r in catalogue.releases().values() if r.toolkit.line == line)
-        pythons = [release.environment_python for release in releases if release.requirement]
+        pythons = [release.environment_python for release in releases if release.installable]
         oldest = min(pythons, key=Version, default="")
         debugger = f"ms-python.debugpy{versions.get(oldest, '')}"
         assert extensions == ["ms-python.python", debugger, "ms-toolsai.jupyter"]
@@ -470,7 +500,7 @@ def test_every_release_has_an_alias_that_leads_to_its_container_and_environment(
         for release in group.releases:
             alias = f"{project.answers['host']}-{service_name(release.version)}"
             port = f"    Port {project.answers['ports'][group.entry]}\n"
-            active = f"    SetEnv TENSORFLOW_ENVIRONMENT=tf{release.version}\n"
+            active = f"    SetEnv TENSORFLOW_ENVIRONMENT={group.environment_of(release)}\n"
             block = f"\nHost {alias}\n{port}" + active * (release in group.environments)
             assert f"{block}\n" in config
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from extensions import catalogue, sharing
 from extensions.release import UBUNTU
-from extensions.sharing import PER_CUDA, PER_VERSION
+from extensions.sharing import ONE, PER_CUDA, PER_VERSION
 
 RELEASES = catalogue.releases()
 EVERY_GROUP = {group.entry: group for group in sharing.groups(RELEASES, PER_CUDA)}
@@ -51,6 +51,7 @@ def test_a_shared_container_is_on_the_newest_sound_image_of_its_line() -> None:
         "cuda11.2": "2.11.0-gpu",
         "cuda11.8": "2.14.0-gpu",
         "cuda12.3": "2.17.0-gpu",
+        "cuda12.8": "24.04",
         "2.17.0-nv25.02": "25.02-tf2-py3",
     }
 
@@ -59,10 +60,10 @@ def test_all_of_a_shared_container_are_environments_and_what_is_an_image_only_is
     for group in EVERY_GROUP.values():
         if group.shared:
             assert group.environments == group.releases
-            assert all(release.requirement for release in group.releases)
+            assert all(release.installable for release in group.releases)
         else:
             (alone,) = group.releases
-            assert alone.requirement is None
+            assert not alone.installable
 
 
 def test_sharing_the_whole_catalogue_saves_three_fifths_of_the_gigabytes() -> None:
@@ -77,15 +78,47 @@ def test_containers_on_one_image_count_it_once() -> None:
     assert (both.containers, both.images, both.environments) == (2, 1, 1)
 
 
-def test_a_cost_is_told_in_words_and_the_other_way_where_its_images_differ() -> None:
-    assert sharing.outlook(["1.15.5", "2.17.0"], PER_VERSION) == (
-        "per-version: 2 containers, 2 images of about 10 GB"
+def test_the_costs_of_all_ways_are_told_in_words_where_their_images_differ() -> None:
+    minutes = "min to download at 100 Mbit/s"
+    alone = f"per-version: 2 containers, 2 images of about 12 GB, 8 {minutes}"
+    shared = (
+        f"per-cuda: 1 container, 1 image of about 6 GB, 2 environments of about 3 GB, 6 {minutes}"
     )
-    alone = "per-version: 2 containers, 2 images of about 12 GB"
-    shared = "per-cuda: 1 container, 1 image of about 6 GB, 2 environments of about 3 GB"
-    assert sharing.outlook(["2.9.1", "2.11.0"], PER_VERSION) == f"{alone}; {shared}"
-    assert sharing.outlook(["2.9.1", "2.11.0"], PER_CUDA) == f"{shared}; {alone}"
-    assert sharing.choices(["2.9.1", "2.11.0"]) == [[alone, PER_VERSION], [shared, PER_CUDA]]
+    one = f"one: 1 container, 1 image of about 0.1 GB, 2 environments of about 6 GB, 6 {minutes}"
+    both = ["2.9.1", "2.11.0"]
+    assert sharing.outlook(both, PER_VERSION) == f"{alone}; {shared}; {one}"
+    assert sharing.outlook(both, ONE) == f"{one}; {alone}; {shared}"
+    assert sharing.choices(both) == [[alone, PER_VERSION], [shared, PER_CUDA], [one, ONE]]
+    # per-cuda has the same images here
+    assert sharing.outlook(["1.15.5", "2.17.0"], PER_VERSION).count(minutes) == 2
+
+
+def test_one_container_without_cuda_has_all_that_are_no_image_only() -> None:
+    made = {group.entry: group for group in sharing.groups(RELEASES, ONE)}
+    everything = made.pop(sharing.ENTRY)
+    assert everything.base == "ubuntu:24.04"
+    assert not everything.toolkit.packages
+    assert everything.environments == everything.releases
+    assert not [group for group in made.values() for r in group.releases if r.installable]
+    # a driver for the most demanding of those that are chosen
+    (few,) = sharing.groups(["1.15.5", "2.9.3"], ONE)
+    assert few.toolkit.driver == "450.80.02"
+
+
+def test_environments_bring_their_own_cuda_only_where_the_container_has_none() -> None:
+    for way, name in ((PER_VERSION, "tf2.9.3"), (PER_CUDA, "tf2.9.3"), (ONE, "tf2.9.3-cuda")):
+        (group,) = sharing.groups(["2.9.3"], way)
+        assert group.environment_of(RELEASES["2.9.3"]) == name
+        (group,) = sharing.groups(["2.17.0"], way)
+        assert group.environment_of(RELEASES["2.17.0"]) == "tf2.17.0"
+
+
+def test_one_container_takes_a_hundredth_of_the_images_and_half_of_all() -> None:
+    installable = [version for version, release in RELEASES.items() if release.installable]
+    alone, one = (sharing.cost(installable, way) for way in (PER_VERSION, ONE))
+    assert one.gigabytes <= alone.gigabytes / 100
+    total = [cost.gigabytes + cost.environment_gigabytes for cost in (one, alone)]
+    assert total[0] <= total[1] / 2
 
 
 def test_who_shares_is_told_in_words_and_who_cannot_and_why() -> None:
@@ -104,7 +137,7 @@ def test_the_newest_of_a_line_comes_last_in_the_catalogue() -> None:
 
 # --- the plan is shown before anything is written ---------------------------------------------
 
-PLAN = "per-version: 2 containers, 2 images of about 10 GB"
+PLAN = "per-version: 2 containers, 2 images of about 10 GB, 7 min"
 
 
 def test_at_the_prompt(copier_template: Path, article: dict[str, Any], tmp_path: Path) -> None:

@@ -148,6 +148,8 @@ commands() {
 conda_create() {
     local quiet=()
     if [[ ! -t 1 ]]; then quiet=(--quiet); fi
+    # conda-forge's TensorFlow is not installed where conda sees no driver, as in a build.
+    export CONDA_OVERRIDE_CUDA="${CONDA_OVERRIDE_CUDA-12.8}"
     "$conda/bin/conda" create --yes "${quiet[@]}" --override-channels --channel conda-forge \
         --prefix "$prefix" "$@"
     commands >"$mark"
@@ -159,12 +161,13 @@ make_release() {
     local packages requirements
     mapfile -t packages < <(read_list '  ')
     mapfile -t requirements < <(read_list '      ')
-    if [[ -z ${packages[*]} || -z ${requirements[*]} ]]; then
-        fail "$files/$release.yml lists no packages of conda or none of pip; restore it from git"
+    if [[ -z ${packages[*]} || ${packages[*]}${requirements[*]} != *tensorflow* ]]; then
+        fail "$files/$release.yml lists no packages of conda or none of TensorFlow; restore it from git"
     fi
     conda_create "${packages[@]}"
-    "$prefix/bin/python" -m pip install "${requirements[@]}"
-    find_libraries
+    if [[ -n ${requirements[*]} ]]; then "$prefix/bin/python" -m pip install "${requirements[@]}"; fi
+    open_own_cuda
+    share_cuda
     pin_packages
     protect_release
 }
@@ -181,41 +184,27 @@ find_site() {
     echo "lib/python$python/site-packages"
 }
 
-# Environments that bring CUDA as wheels need it on the path of the libraries, before the
-# image's: https://github.com/tensorflow/tensorflow/issues/63362
-find_libraries() {
-    local scripts=$prefix/etc/conda
-    mkdir -p "$scripts/activate.d" "$scripts/deactivate.d"
-    {
-        echo "tensorflow_wheels=\$CONDA_PREFIX/$(find_site)/nvidia"
-        cat <<'SH'
-for tensorflow_wheel in $(command ls "$tensorflow_wheels" 2>/dev/null); do
-    if [ -d "$tensorflow_wheels/$tensorflow_wheel/lib" ]; then
-        export LD_LIBRARY_PATH="$tensorflow_wheels/$tensorflow_wheel/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-    fi
-done
-unset tensorflow_wheels tensorflow_wheel
-SH
-    } >"$scripts/activate.d/tensorflow.sh"
-    # Takes away exactly what lies in the environment. A path kept from before would be
-    # missing in a shell that is started inside this one.
-    cat >"$scripts/deactivate.d/tensorflow.sh" <<'SH'
-tensorflow_kept=
-tensorflow_rest=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}
-while [ -n "$tensorflow_rest" ]; do
-    case $tensorflow_rest in
-        "$CONDA_PREFIX"/*) ;;
-        *) tensorflow_kept="$tensorflow_kept:${tensorflow_rest%%:*}" ;;
-    esac
-    tensorflow_rest=${tensorflow_rest#*:}
-done
-if [ -n "$tensorflow_kept" ]; then
-    export LD_LIBRARY_PATH="${tensorflow_kept#:}"
-else
-    unset LD_LIBRARY_PATH
-fi
-unset tensorflow_kept tensorflow_rest
-SH
+# TensorFlow finds the CUDA of its environment however Python is started, and no variable leads
+# other programs to it.
+open_own_cuda() {
+    local site
+    site=$prefix/$(find_site)
+    install --mode=644 "$files/cuda.py" "$site/tensorflow_cuda.py"
+    echo 'import tensorflow_cuda' >"$site/tensorflow_cuda.pth"
+}
+
+# Many releases bring the same CUDA: it takes disk space once.
+share_cuda() {
+    local file other
+    cd "$prefix/$(find_site)"
+    while IFS= read -rd '' file; do
+        for other in "$conda"/envs/tf*/lib/python*/site-packages/"$file"; do
+            if [[ -O $other && ! $other -ef $file ]] && cmp --silent "$other" "$file"; then
+                ln --force "$other" "$file"
+                break
+            fi
+        done
+    done < <(find nvidia -type f -size +64k -print0 2>/dev/null)
 }
 
 # `conda install` does not see what pip installed and would put another version over it.
@@ -240,7 +229,7 @@ protect_release() {
 copy_release() {
     conda_create --copy --clone "$original"
     rm -f "$prefix/$(dirname "$(find_site)")/EXTERNALLY-MANAGED"
-    find_libraries
+    open_own_cuda
     pin_packages
     if [[ -O $original ]]; then
         share "$(id -u)" ln --force
