@@ -75,7 +75,7 @@ def plain_template(ours: Path, rendered: Path, target: Path) -> Path:
     plain = {
         name: value if name.startswith("_") else plain_question(value, answers[name])
         for name, value in settings.items()
-        if name != "_jinja_extensions"
+        if name not in ("_jinja_extensions", "_migrations")  # which call extensions
         and not name.startswith("_message")
         and (name.startswith("_") or name in answers)  # those of the other kinds are not asked
     }
