@@ -56,7 +56,13 @@ def base_toolkit(drivers: Drivers) -> Toolkit:
 def own_cudas() -> dict[str, OwnCuda]:
     """Return what environments bring along by name."""
     return {
-        name: OwnCuda(name, tuple(facts["conda"]), tuple(facts["pip"]), facts["gigabytes"])
+        name: OwnCuda(
+            name,
+            tuple(facts["conda"]),
+            tuple(facts["pip"]),
+            facts["gigabytes"],
+            tuple(load()["libraries"][facts["libraries"]]["opens"]) if "libraries" in facts else (),
+        )
         for name, facts in load()["own_cuda"].items()
     }
 

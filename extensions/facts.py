@@ -81,13 +81,11 @@ def _environments(release: Release, container: Container) -> dict[str, Any]:
     names = [container.environment_of(release)]
     if release.own_cuda and release.own_environment not in names:
         names.append(release.own_environment)
-    if not container.own_cuda:
-        return {"environments": names}
-    toolkit = release.toolkit
+    own = release.libraries != container.toolkit.libraries
     return {
         "environments": names,
-        "drivers": _drivers(toolkit.drivers),
-        "libraries": toolkit.libraries,
+        **({"drivers": _drivers(release.toolkit.drivers)} if container.own_cuda else {}),
+        **({"libraries": release.libraries} if own else {}),
     }
 
 

@@ -29,6 +29,8 @@ class OwnCuda:
     """What pip installs beside TensorFlow."""
     gigabytes: float
     """Its size, about; on disk once, however many environments have it."""
+    libraries: tuple[str, ...] = ()
+    """What its TensorFlow opens; empty: what that of its toolkit opens."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,11 @@ class Release:
     def brings_cuda(self) -> bool:
         """Whether TensorFlow itself asks for the CUDA of its environment."""
         return bool(self.conda) or "[and-cuda]" in (self.requirement or "")
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Shared libraries that it opens in an environment to use a GPU."""
+        return (self.own_cuda.libraries if self.own_cuda else ()) or self.toolkit.libraries
 
     @property
     def environment(self) -> str:

@@ -94,7 +94,7 @@ SCHEMA = record(
                     "gigabytes": {"type": "number", "exclusiveMinimum": 0},
                     "sources": SOURCES,
                 },
-                {"doubts": TEXT},
+                {"libraries": TEXT, "doubts": TEXT},
             )
         ),
         "base": record(

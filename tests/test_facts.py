@@ -101,3 +101,16 @@ def test_setup_and_the_readme_name_the_same_oldest_docker() -> None:
     assert f"\noldest_engine={ENGINE}\noldest_compose={COMPOSE}\n" in setup
     for page in ("README.md", "README.zh-CN.md"):
         assert f"Docker Engine {ENGINE}" in (ROOT / page).read_text()
+
+
+def test_an_environment_is_told_what_its_own_tensorflow_opens() -> None:
+    # 2.18.1 is in the container of 2.17.0 and brings cuDNN 9
+    answers = {
+        **BARE,
+        TF_VERSIONS.name: ["2.17.0", "2.18.1"],
+        "ports": {"2.17.0": 21722, "2.18.1": 21822},
+    }
+    made = json.loads(facts_json(Answers(answers)))["containers"]
+    assert "libraries" not in made["tf2.17.0"]["releases"]["2.17.0"]
+    assert "libcudnn.so.8" in made["tf2.18.1"]["libraries"]
+    assert "libcudnn.so.9" in made["tf2.18.1"]["releases"]["2.18.1"]["libraries"]
