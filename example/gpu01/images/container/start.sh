@@ -13,7 +13,7 @@ ai_keys=/AI/.ssh/authorized_keys
 # In sshd's configuration % begins a token.
 sshd_options=(
     -h "$host_key"
-    -o "AllowUsers $(id -un 2>/dev/null)"
+    -o "AllowUsers $(id -un 2>/dev/null || true)"
     -o "AuthorizedKeysFile \"${home_keys//%/%%}\" $ai_keys"
 )
 
