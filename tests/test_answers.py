@@ -386,7 +386,7 @@ def assert_ssh_means(folder: Path, answers: Mapping[str, Any]) -> None:
         alias = f"{answers['host']}-{service_name(group.entry)}"
         client = output("ssh", "-G", "-F", folder / "ssh_config", alias).splitlines()
         wanted = {f"port {answers['ports'][group.entry]}", f"user {answers['user']}"}
-        assert wanted | {f"hostname {answers['host']}"} <= set(client)
+        assert wanted | {f"hostname {answers['address']}"} <= set(client)
 
 
 def assert_fleet_means(folder: Path, answers: Mapping[str, Any]) -> None:
