@@ -390,6 +390,9 @@ def _files(base: Base) -> dict[str, str]:
         "etc/dpkg/dpkg.cfg.d/docker-apt-speedup": "force-unsafe-io\n",
         "etc/ld.so.conf.d/nvidia.conf": "/usr/local/nvidia/lib\n/usr/local/nvidia/lib64\n",
     }
+    if not base.ubuntu_lists:
+        # what needs no package from Ubuntu must build without one
+        files["usr/share/zoneinfo/UTC"] = "a stand-in for time zones"
     if base.docker_apt:
         cached = "archives/*.deb archives/partial/*.deb *.bin".split()
         clean = f"rm -f {' '.join(f'/var/cache/apt/{name}' for name in cached)} || true"

@@ -88,7 +88,7 @@ def test_a_command_in_a_dev_container_has_the_environment_of_the_image(
     running = f"--container-id={host.container(SERVICE)['Id']}"
     printed = dev_container(SERVICE, "exec", running, "bash", "-c", command)
     version = host.exec(SERVICE, "printenv", "CUDA_VERSION").strip()
-    assert printed.split() == ["ai", "/AI", version, "conda", "25.9.1"]
+    assert printed.split() == ["ai", "/AI", version, "conda", "25.3.1"]
 
 
 def test_each_container_has_folders_of_its_own_for_editors(host: Directory, person: Person) -> None:

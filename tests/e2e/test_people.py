@@ -94,7 +94,7 @@ class Lab:
         """Log in to somebody's container, with her own key or that of another."""
         config = self.people["ai"].folder / f"{HOST}.conf"
         text = self.host.read("ssh_config").replace(f"    ProxyJump {HOST}\n", "")
-        config.write_text(f"{text}    UserKnownHostsFile {config.parent}/known_hosts\n")
+        config.write_text(f"{text}\nHost *\n    UserKnownHostsFile {config.parent}/known_hosts\n")
         options = ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=accept-new"]
         options += ["-o", "IdentitiesOnly=yes", "-i", str(self.people[key or name].key)]
         alias = f"{HOST}-{self.people[name].service(version)}"

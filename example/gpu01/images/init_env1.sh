@@ -7,7 +7,6 @@ export DEBIAN_FRONTEND=noninteractive
 packages=(
     openssh-server
     rsync
-    tzdata
     vim
     net-tools
     git
@@ -62,6 +61,7 @@ main() {
     hold_cuda "$@"
     check_holds
     exclude_translations
+    if [[ ! -e /usr/share/zoneinfo/UTC ]]; then packages+=(tzdata); fi
     apt_get install --no-install-recommends "${packages[@]}"
     clean_up
 }
