@@ -734,6 +734,7 @@ def test_another_version_changes_no_other_container_no_port_and_nobody_s_file(
     assert after.keys() - before.keys() == {
         f"base/{release}.yaml",
         f"base/environments/{release}.yml",
+        f"base/environments/{release}-cuda.yml",
         f"images/{release}/Dockerfile",
     }
     others = [o for o in kustomize(made.path / "people/ai") if "2-9-3" not in o["metadata"]["name"]]

@@ -546,7 +546,7 @@ def test_a_version_that_the_gpus_of_the_host_cannot_run() -> None:
     answers = {"tf_versions": ["2.17.0"], "driver": "", "gpus": ["blackwell"]}
     assert error("tf_versions", answers, {}) == (
         "'2.17.0' does not run on blackwell (official wheels from 2.16 on are "
-        "reported to fail on Blackwell); choose 2.15.1 or another that does"
+        "reported to fail on Blackwell); choose 2.19.1-conda or another that does"
     )
 
 

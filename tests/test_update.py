@@ -46,6 +46,7 @@ LISTS_ALL_VERSIONS = {ANSWERS_FILE, "README.md", "docker-compose.yml", "ssh_conf
 OF_2_9_3 = {
     "images/tf2.9.3/Dockerfile",
     "environments/tf2.9.3.yml",
+    "environments/tf2.9.3-cuda.yml",
     ".devcontainer/tf2.9.3/devcontainer.json",
 }
 """The files that only this version has."""
@@ -236,7 +237,7 @@ def test_a_release_that_joins_a_shared_container_changes_no_byte_that_is_built_o
     before = sharing.files()
     sharing.answer(tf_versions=["2.5.0", "2.9.3", "2.17.0", "2.18.0"])
     after = sharing.files()
-    new = {"environments/tf2.5.0.yml", "environments/tf2.18.0.yml"}
+    new = {f"environments/{name}.yml" for name in ("tf2.5.0", "tf2.5.0-cuda", "tf2.18.0")}
     assert set(after) - set(before) == new
     assert {name for name in before if before[name] != after[name]} <= {
         ANSWERS_FILE,
