@@ -3,7 +3,7 @@
 # A person with containers of their own has another home and project directory on the host.
 set -euo pipefail
 
-# PROJECT_PATH and SSH_HOST_KEY of the environment come first.
+# The environment may name others: PROJECT_PATH and SSH_HOST_KEY.
 project=${2:-${PROJECT_PATH:-/home/ai/tensorflow_volume}}
 host_key=${SSH_HOST_KEY:-/AI/.ssh/ssh_host_ed25519_key}
 host_home=${1:-/home/ai}
