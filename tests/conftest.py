@@ -34,6 +34,15 @@ class OneProcessForTheEngine(LoadScopeScheduling):  # type: ignore[misc]
         return "engine" if shares else file
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only the full profile runs."""
+    if config.getoption("--hypothesis-profile") == "full":
+        return
+    left_out = [item for item in items if item.get_closest_marker("full")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneProcessForTheEngine:
     return OneProcessForTheEngine(config, log)
 

@@ -18,15 +18,6 @@ from tests.e2e.bases import NVIDIA_ENTRYPOINT, Base, build
 from tests.e2e.support import Directory, Laptop, Person, run
 from tests.support import missing
 
-ONLY_IN_THE_FULL_PROFILE = ["test_newer_engine.py"]
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out what takes minutes and was the same for years."""
-    full = config.getoption("--hypothesis-profile") == "full"
-    return True if collection_path.name in ONLY_IN_THE_FULL_PROFILE and not full else None
-
-
 RELEASES = {
     "bionic": "1.15.5",
     "focal": "2.11.0",
@@ -62,14 +53,6 @@ def official(version: str, **changes: Any) -> Base:
 
 JAMMY = official(RELEASES["jammy"], extra=("python3-venv",))
 """The stand-in that several tests share."""
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests out that run only by their marker."""
-    if config.getoption("-m") != "server":
-        left_out = [item for item in items if item.get_closest_marker("server")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

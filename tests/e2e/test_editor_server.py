@@ -1,6 +1,6 @@
 """The server of Visual Studio Code itself, as npm has it, in an old and a new container at once.
 
-Opt-in, since its native parts are built, which takes minutes: `pytest -m server`. The
+Only in the full profile, since its native parts are built, which takes minutes. The
 client is Chromium, headless. An extension reports what it finds in the extension host.
 """
 
@@ -25,7 +25,7 @@ from tests.e2e.conftest import JAMMY, RELEASES, official
 from tests.e2e.support import Directory, Laptop, Person, output
 from tests.support import missing
 
-pytestmark = pytest.mark.server
+pytestmark = pytest.mark.full
 
 SERVICES = [f"tf{RELEASES['bionic']}", f"tf{RELEASES['jammy']}"]
 SERVER = "/AI/.vscode-server/bin/commit"

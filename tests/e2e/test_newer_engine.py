@@ -18,6 +18,8 @@ from tests.e2e.conftest import JAMMY, REGISTRY, RELEASES
 from tests.e2e.server import Server, build_image
 from tests.e2e.support import output
 
+pytestmark = pytest.mark.full
+
 FIRST = RELEASES["jammy"]
 ADDED = "2.17.1"
 """On the same image, so that one stand-in is enough."""
