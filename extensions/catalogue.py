@@ -9,23 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from . import data
 from .drivers import Drivers
 from .gpus import Code, Gpus, classify
 from .release import OwnCuda, Release, Toolkit, age
 
 
-@cache
 def load() -> dict[str, Any]:
     """Return the catalogue as it stands in its file."""
-    # libyaml's loader, where PyYAML was built with it, is ten times faster
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    text = Path(__file__).with_name("catalogue.yaml").read_text(encoding="utf-8")
-    facts: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506 (a safe one)
+    facts: dict[str, Any] = data.load("catalogue.yaml")
     return facts
 
 

@@ -6,11 +6,10 @@ The facts about extensions stand in ``editors.yaml``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-import yaml
 from packaging.version import Version
+
+from . import data
 
 GLIBC = Version("2.28")
 """Oldest glibc for the server of Visual Studio Code:
@@ -38,16 +37,10 @@ class Extensions:
         return ("ms-python.python", f"ms-python.debugpy{debugger}", "ms-toolsai.jupyter")
 
 
-@cache
-def _facts() -> dict[str, list[dict[str, str | None]]]:
-    text = Path(__file__).with_name("editors.yaml").read_text(encoding="utf-8")
-    facts: dict[str, list[dict[str, str | None]]] = yaml.safe_load(text)
-    return facts
-
-
 def _row(name: str, python: str) -> dict[str, str | None]:
     """Return the last row of a table that begins with this Python or an older one."""
-    rows = [row for row in _facts()[name] if Version(str(row["python"])) <= Version(python)]
+    table: list[dict[str, str | None]] = data.load("editors.yaml")[name]
+    rows = [row for row in table if Version(str(row["python"])) <= Version(python)]
     return rows[-1]
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
-from pathlib import Path
 from urllib.parse import urlsplit
 
-import yaml
+from . import data
 
 
 @dataclass(frozen=True)
@@ -39,11 +37,9 @@ PARTS = tuple(field.name for field in fields(Urls))
 """What a mirror may serve: the keys of a map, in the order of the pages."""
 
 
-@cache
 def known() -> Mapping[str, Mapping[str, str]]:
     """Return the named mirrors: name to part to URL, or to the mirror that has this part."""
-    text = Path(__file__).with_name("mirrors.yaml").read_text(encoding="utf-8")
-    mirrors: dict[str, dict[str, str]] = yaml.safe_load(text)
+    mirrors: dict[str, dict[str, str]] = data.load("mirrors.yaml")
     return mirrors
 
 
