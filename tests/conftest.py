@@ -15,11 +15,14 @@ from pytest_copier.plugin import CopierFixture, CopierProject
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.answers import ARTICLE
+from tests.compiled import compile_once
 from tests.releases import working_tree, working_tree_without_git
 from tests.support import ROOT
 
 # Python keeps what it compiled, as on a user's machine.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+compile_once()
 
 # for `pytest --hypothesis-profile=full`: once before a release
 settings.register_profile("full", max_examples=200, stateful_step_count=8, deadline=None)
