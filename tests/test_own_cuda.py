@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -46,6 +47,7 @@ def environment(prefix: Path, whose: int) -> Path:
     (site,) = prefix.glob("lib/python3*/site-packages")
     (site / "tensorflow").mkdir()
     (site / "tensorflow/__init__.py").write_text(TENSORFLOW)
+    (site / "kernel.py").write_text("import tensorflow")
     (site / "tensorflow_cuda.py").write_bytes(CUDA.read_bytes())
     (site / "tensorflow_cuda.pth").write_text("import tensorflow_cuda\n")
     if whose:
@@ -61,7 +63,7 @@ def said(python: Path, code: str, **variables: str) -> str:
 @pytest.fixture(scope="module")
 def pythons(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """Environments with the CUDA of 1 and of 2, and one with none."""
-    envs = tmp_path_factory.mktemp("envs-李")
+    envs = tmp_path_factory.mktemp("envs of 李")
     return {whose: environment(envs / f"tf{whose}", whose) for whose in (1, 2, 0)}
 
 
@@ -73,6 +75,37 @@ def test_each_environment_gets_its_own_in_its_plain_python(pythons: dict[int, Pa
         for whose in (1, 2, 1)
     ]
     assert [each.communicate()[0] for each in together] == [b"1 1\n", b"2 2\n", b"1 1\n"]
+
+
+SPAWN = """
+import multiprocessing
+def work(_):
+    import tensorflow
+if __name__ == "__main__":
+    with multiprocessing.get_context("{}").Pool(1) as pool:
+        pool.map(work, [0])
+"""
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "{python} -c 'import tensorflow'",
+        "{python} -I -c 'import tensorflow'",  # as editors ask an interpreter
+        "{python} -m kernel",  # as Jupyter starts one
+        "cd /; PATH={bin}:$PATH; python -c 'import tensorflow'",  # activated
+        "{other} -c 'import subprocess, sys; subprocess.run(sys.argv[1:])' {python} -m kernel",
+        "{python} spawn.py",
+        "{python} fork.py",
+    ],
+)
+def test_however_its_python_is_started(pythons: dict[int, Path], tmp_path: Path, way: str) -> None:
+    for method in ("spawn", "fork"):
+        (tmp_path / f"{method}.py").write_text(SPAWN.format(method))
+    python, other = quote(str(pythons[1])), quote(str(pythons[2]))
+    command = way.format(python=python, other=other, bin=quote(str(pythons[1].parent)))
+    said = subprocess.check_output(["bash", "-c", command], text=True, cwd=tmp_path)
+    assert said == "1 1\n"
 
 
 def test_it_comes_before_that_of_an_image(pythons: dict[int, Path], tmp_path: Path) -> None:
@@ -88,19 +121,37 @@ def test_nothing_is_opened_or_exported_before_tensorflow_is(pythons: dict[int, P
 
 
 def test_xla_is_led_to_the_compiler_of_the_environment(pythons: dict[int, Path]) -> None:
-    look = "import os, tensorflow; print(os.environ.get('XLA_FLAGS', ''))"
+    look = "import os, tensorflow_cuda as t; t.find_compiler(); print(os.environ.get('XLA_FLAGS'))"
     option = "--xla_gpu_cuda_data_dir="
 
-    def flags(whose: int, flags: str) -> str:
-        return said(pythons[whose], look, XLA_FLAGS=flags).splitlines()[1]
+    def flags(whose: int, **variables: str) -> str:
+        return said(pythons[whose], look, **variables).rstrip("\n")
 
     own = {}
     for whose in (1, 2):
         (nvcc,) = pythons[whose].parents[1].glob("lib/python3*/site-packages/nvidia/cuda_nvcc")
-        own[whose] = f"{option}{nvcc}"
-    assert flags(1, "--other") == f"--other {own[1]}"
-    assert flags(2, own[1]) == own[2]  # started by the Python of the first
-    assert flags(1, f"{option}/opt/cuda") == f"{option}/opt/cuda"
+        own[whose] = f"{option}'{nvcc}'"  # the path has spaces
+    assert flags(1) == own[1]
+    assert flags(1, XLA_FLAGS="--other") == f"--other {own[1]}"
+    assert flags(1, XLA_FLAGS=f"{option}/opt/cuda") == f"{option}/opt/cuda"
+    # started by the Python of another environment
+    assert flags(2, XLA_FLAGS=f"--other {own[1]}") == f"--other {own[2]}"
+    assert flags(0, XLA_FLAGS=own[1]) == ""
+    assert flags(0) == "None"
+
+
+def test_programs_that_python_starts_see_nothing_of_it(pythons: dict[int, Path]) -> None:
+    look = """
+import os, subprocess
+before = dict(os.environ)
+import tensorflow
+print({name for name in os.environ if os.environ[name] != before.get(name)})
+print(subprocess.check_output(["cat", "/proc/self/maps"], text=True))
+"""
+    _, changed, maps = said(pythons[1], look).split("\n", 2)
+    assert changed == "{'XLA_FLAGS'}"
+    assert "/cat\n" in maps
+    assert "nvidia" not in maps
 
 
 def test_libraries_of_conda_are_found_too(tmp_path: Path) -> None:

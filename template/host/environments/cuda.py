@@ -52,18 +52,18 @@ def open_libraries():
 def find_compiler():
     """Tell XLA where libdevice and ptxas are, where nobody has."""
     import os
+    import re
     from pathlib import Path
 
     folder = Path(__file__).resolve().parent / "nvidia/cuda_nvcc"
     option = "--xla_gpu_cuda_data_dir="
-    flags = [
-        flag
-        for flag in os.environ.get("XLA_FLAGS", "").split()
-        # of another environment, whose Python started this one
-        if not (flag.startswith(option) and flag.endswith("/site-packages/nvidia/cuda_nvcc"))
-    ]
-    if folder.is_dir() and not any(flag.startswith(option) for flag in flags):
-        os.environ["XLA_FLAGS"] = " ".join([*flags, option + str(folder)])
+    before = os.environ.get("XLA_FLAGS", "")
+    # of another environment, whose Python started this one
+    flags = re.sub(" ?" + option + "'[^']*/site-packages/nvidia/cuda_nvcc'", "", before)
+    if folder.is_dir() and option not in flags:
+        flags = (flags + " " + option + "'" + str(folder) + "'").strip()
+    if flags != before:
+        os.environ["XLA_FLAGS"] = flags
 
 
 class Finder:
