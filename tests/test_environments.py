@@ -7,8 +7,6 @@ they are asked for is solved by py-rattler, which is real.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import shutil
 import subprocess
@@ -20,7 +18,6 @@ from shlex import quote
 from subprocess import PIPE, Popen
 
 import pytest
-import rattler
 from pytest_copier.plugin import CopierProject
 
 from extensions.catalogue import releases
@@ -149,32 +146,6 @@ class TestNew:
             if release.requirement:
                 bounds = {name for name in release.constraints if name.startswith("setuptools")}
                 assert set(release.conda_packages) >= bounds
-
-    def test_a_real_solver_keeps_setuptools_where_tensorflow_wants_it(self, tmp_path: Path) -> None:
-        packages = {
-            f"{name}-{version}-0.tar.bz2": {
-                "name": name, "version": version, "build": "0", "build_number": 0,
-                "depends": depends, "subdir": "noarch",
-            }
-            for name, version, depends in [
-                *(("python", f"3.{minor}.9", []) for minor in range(5, 14)),
-                ("pip", "26.3", ["python", "setuptools"]),
-                ("setuptools", "81.0.0", ["python"]),
-                ("setuptools", "84.2.1", ["python"]),
-            ]
-        }  # fmt: skip
-        for subdir, listed in (("noarch", packages), ("linux-64", {})):
-            (tmp_path / subdir).mkdir()
-            repodata = {"info": {"subdir": subdir}, "packages": listed}
-            (tmp_path / subdir / "repodata.json").write_text(json.dumps(repodata))
-        channel = rattler.Channel(tmp_path.as_uri())
-        asked = {release.conda_packages for release in releases().values() if release.requirement}
-        for specs in asked:
-            solution = rattler.solve([channel], list(specs), platforms=["linux-64", "noarch"])
-            found = {each.name.normalized: str(each.version) for each in asyncio.run(solution)}
-            assert specs[0].removeprefix("python=") == found["python"].removesuffix(".9")
-            bound = "setuptools<82" in specs
-            assert found["setuptools"] == ("81.0.0" if bound else "84.2.1")
 
     @pytest.mark.parametrize("step", ["network", "pip", "power"])
     def test_what_was_not_finished_is_made_again(self, each: Host, step: str) -> None:
