@@ -257,20 +257,28 @@ def test_a_release_of_another_line_adds_one_service(sharing: Host) -> None:
     assert '    ports: ["0.0.0.0:31002:22"]\n' in added["cuda10.0"]
 
 
-def test_sharing_and_not_sharing_keeps_every_port_and_comes_back_to_every_byte(
+def test_every_way_to_share_keeps_ports_and_aliases_and_comes_back_to_every_byte(
     host: Host,
 ) -> None:
     before = host.files()
-    host.answer(containers="per-cuda")
-    assert set(blocks(host)) == {"cuda10.0", "cuda12.3"}
-    assert not list(host.path.glob("images/tf*/Dockerfile"))
-    shared = {"cuda10.0": 31002, "cuda12.3": 31232}
-    assert host.answers["ports"] == {"1.15.5": 10022, "2.17.0": 20022, **shared}
+    aliases = set(re.findall(r"gpu01-tf[0-9.]+", host.read("ssh_config")))
+    ports = host.answers["ports"]
+    assert ports == {"1.15.5": 10022, "2.17.0": 20022}
+    for way, services in (
+        ("one", {"tensorflow": 30022}),
+        ("per-cuda", {"cuda10.0": 31002, "cuda12.3": 31232}),
+    ):
+        host.answer(containers=way)
+        assert set(blocks(host)) == set(services)
+        assert not list(host.path.glob("images/tf*/Dockerfile"))
+        ports |= services
+        assert host.answers["ports"] == ports
+        assert set(re.findall(r"gpu01-tf[0-9.]+", host.read("ssh_config"))) == aliases
     host.answer(containers="per-version")
     after = host.files()
     del before[ANSWERS_FILE], after[ANSWERS_FILE]
     assert after == before
-    assert host.answers["ports"] == {"1.15.5": 10022, "2.17.0": 20022, **shared}
+    assert host.answers["ports"] == ports
 
 
 # --- releases of the template -----------------------------------------------------------------
