@@ -165,7 +165,7 @@ def ssh_aliases(answers: Answers, person: Person | None = None) -> list[str]:
 
 
 def colleagues(answers: Answers) -> list[Person]:
-    """Return the people who have containers of their own on this host."""
+    """Return the people who have containers of their own on this server."""
     return list(answers[PEOPLE]) if answers[KIND] == Kind.HOST else []
 
 
@@ -191,13 +191,13 @@ def gpus_by_name(answers: Answers) -> dict[str, str]:
 
 
 def only_on_the_host(answers: Answers) -> bool:
-    """Return whether the ssh ports are open to those alone who are on the host already."""
+    """Return whether the ssh ports are open to those alone who are on the server already."""
     asked = BIND_ADDRESS.asked(answers[KIND])
     return asked and ipaddress.ip_address(answers[BIND_ADDRESS]).is_loopback
 
 
 def only_on_data_center_gpus(answers: Answers) -> list[Container]:
-    """Return the containers that start on the host's driver only where its GPUs are such."""
+    """Return the containers that start on the server's driver only where its GPUs are such."""
     driver = answers[DRIVER]
     return [
         container

@@ -1,4 +1,4 @@
-"""The facts that a host's doctor compares the host with."""
+"""The facts that a host's doctor compares the server with."""
 
 from __future__ import annotations
 

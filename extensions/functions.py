@@ -23,6 +23,7 @@ from . import (
     holds,
     mirrors,
     moved_files,
+    prompt,
     questions,
     quoting,
     registries,
@@ -78,7 +79,9 @@ def error(context: Context, name: str) -> str:
 
     It goes without the question's name, which Copier puts before it at the prompt.
     """
-    return questions.error(questions.TABLE[name], _answers(context))
+    if message := questions.error(questions.TABLE[name], _answers(context)):
+        prompt.show_refusal(f"{name}: {message}")
+    return message
 
 
 @pass_context
@@ -108,6 +111,9 @@ def check(context: Context, name: str) -> bool:
 def default(context: Context, name: str) -> Any:
     """Return the default of a question whose default depends on the machine or on other answers.
 
+    Where somebody is asked, a default that would be refused is none, since Copier ends in a
+    traceback over it.
+
     Raises:
         UserMessageError: it would be refused, and there is nobody who could type another.
     """
@@ -116,9 +122,12 @@ def default(context: Context, name: str) -> Any:
         value = question.default(answers)
     except RefusedError as refused:
         raise UserMessageError(f"{name}: {refused}") from None
-    checked = context["_copier_conf"]["defaults"] and question.asked(answers[KIND])
-    if checked and (message := questions.error(question, answers.replaced(question, value))):
-        raise UserMessageError(f"{name}: {message}")
+    if question.asked(answers[KIND]):
+        message = questions.error(question, answers.replaced(question, value))
+        if message and context["_copier_conf"]["defaults"]:
+            raise UserMessageError(f"{name}: {message}")
+        if message:
+            str(context["UNSET"])  # raises what Copier takes for "no default"
     return value
 
 

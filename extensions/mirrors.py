@@ -1,4 +1,4 @@
-"""Where apt, pip and conda download from, and the host its Docker, toolkit and Miniforge."""
+"""Where apt, pip and conda download from, and the server its Docker, toolkit and Miniforge."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a choice of releases takes on the host."""
+    """What a choice of releases takes on the server."""
 
     way: str
     """How they share: one of `WAYS`."""
@@ -121,7 +121,7 @@ def _group(name: str, releases: list[Release], known: Catalogue) -> Group:
 
 
 def cost(versions: Collection[str], way: str, known: Catalogue | None = None) -> Cost:
-    """Return what the given versions take on the host when they share in that way."""
+    """Return what the given versions take on the server when they share in that way."""
     made = groups(versions, way, known)
     images = {group.base: group.toolkit.gigabytes for group in made}
     environments = [(group, release) for group in made for release in group.environments]
@@ -168,8 +168,8 @@ def choices(versions: Collection[str], known: Catalogue | None = None) -> list[l
 
 
 def outlook(versions: Collection[str], way: str, known: Catalogue | None = None) -> str:
-    """Return in words what a way of sharing costs, and what the others would, if that differs."""
-    return "; ".join(summary(cost) for cost in costs(versions, way, known))
+    """Return the cost of a way of sharing and of the others that differ from it, a line each."""
+    return "\n".join(summary(cost) for cost in costs(versions, way, known))
 
 
 def partition(versions: Collection[str], known: Catalogue | None = None) -> str:
@@ -186,15 +186,11 @@ def partition(versions: Collection[str], known: Catalogue | None = None) -> str:
 
 
 def summary(cost: Cost) -> str:
-    """Return a cost in words, such as ``per-version: 2 containers, 2 images of about 10 GB``."""
-    words = [
-        _counted(cost.containers, "container"),
-        f"{_counted(cost.images, 'image')} of about {cost.gigabytes} GB",
-    ]
+    """Return a cost in words: ``per-version: 2 containers, images 10 GB, 7 min``."""
+    words = [_counted(cost.containers, "container"), f"images {cost.gigabytes} GB"]
     if cost.environments:
-        environments = _counted(cost.environments, "environment")
-        words.append(f"{environments} of about {cost.environment_gigabytes} GB")
-    words.append(f"{cost.minutes} min to download at 100 Mbit/s")
+        words.append(f"environments {cost.environment_gigabytes} GB")
+    words.append(f"{cost.minutes} min")
     return f"{cost.way}: {', '.join(words)}"
 
 

@@ -374,7 +374,7 @@ def assert_start_means(folder: Path, answers: Mapping[str, Any]) -> None:
 def assert_ssh_means(folder: Path, answers: Mapping[str, Any]) -> None:
     keys = f"{answers['host_home']}/.ssh/authorized_keys"
     (sentence,) = bash(folder / "images/container/start.sh", "check_keys")
-    assert f"add public keys to {keys} on the host" in sentence
+    assert f"add public keys to {keys} on the server" in sentence
     script = folder / "images/container/start.sh"
     options = bash(script, 'told "${sshd_options[@]}"')
     (line,) = [line for line in options if line.startswith("AuthorizedKeysFile ")]

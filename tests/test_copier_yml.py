@@ -51,8 +51,9 @@ def test_a_question_has_only_keys_that_copier_reads(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_question_is_one_sentence_and_is_checked_wherever_it_is_answered(name: str) -> None:
     question = QUESTIONS[name]
-    without_values = re.sub(r"\{\{.*?\}\}", "...", question["help"])
-    assert re.fullmatch(r"[A-Z][^?]*\?( \([^()]+\))?", without_values)
+    lines = re.sub(r"\{\{.*\}\}", "...", question["help"]).split("\n")
+    assert re.fullmatch(r"[A-Z][^?]*\?( \([^()]+\))?", lines[0])
+    assert all(line.startswith("   ") for line in lines[1:])
     assert question["when"] == f"{{{{ check('{name}') }}}}"
     chosen = "choices" in question and not question.get("multiselect")
     chosen = chosen or question["type"] == "bool"

@@ -235,7 +235,7 @@ class TestNew:
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
         [
-            (["9.9"], "TensorFlow '9.9' is not on this host; choose one of: 2.16.1, 2.17.0"),
+            (["9.9"], "TensorFlow '9.9' is not on this server; choose one of: 2.16.1, 2.17.0"),
             (
                 ["2.17.0", "../x"],
                 "'../x' cannot name an environment; use letters, digits, '.', '_' and '-'",

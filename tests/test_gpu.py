@@ -283,7 +283,7 @@ def test_a_full_disk_is_told_and_nothing_runs(single: Host) -> None:
         assert refused.returncode == 1
         assert refused.stderr == (
             f"gpu: {single.queue} cannot be written: No space left on device; "
-            f"on the host see: df -h {single.queue}\n"
+            f"on the server see: df -h {single.queue}\n"
         )
         assert single.gpu().returncode == 0
         (single.queue / "full").unlink()
@@ -350,12 +350,12 @@ def test_a_host_without_queue_or_driver_is_told_what_to_do(host: Host) -> None:
     (host.folder / "bin/nvidia-smi").write_text("#!/bin/sh\necho 'version mismatch' >&2; exit 9")
     done = host.gpu("run", "true")
     assert done.returncode == 1
-    assert done.stderr.startswith("gpu: nvidia-smi fails: version mismatch; on the host run: ")
+    assert done.stderr.startswith("gpu: nvidia-smi fails: version mismatch; on the server run: ")
     (host.folder / "bin/nvidia-smi").write_text(NVIDIA_SMI)
     host.queue.rmdir()
     done = host.gpu("run", "true")
     assert done.returncode == 1
-    assert f"there is no {host.queue}; on the host run: sudo host/setup.sh" in done.stderr
+    assert f"there is no {host.queue}; on the server run: sudo host/setup.sh" in done.stderr
     shown = host.gpu()
     assert shown.returncode == 0
-    assert "so nobody can wait; on the host run: sudo host/setup.sh" in shown.stderr
+    assert "so nobody can wait; on the server run: sudo host/setup.sh" in shown.stderr

@@ -1,4 +1,4 @@
-"""How much a container may use, and what more of the host it has."""
+"""How much a container may use, and what more of the server it has."""
 
 from __future__ import annotations
 

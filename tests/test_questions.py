@@ -55,7 +55,7 @@ NO_REGISTRY = (
     "trailing slash, such as registry.example.com:5000/hub"
 )
 NO_ADDRESS = (
-    "is not an IP address; use 0.0.0.0 for all, 127.0.0.1 for this host alone, or one of its own"
+    "is not an IP address; use 0.0.0.0 for all, 127.0.0.1 for this server alone, or one of its own"
 )
 NO_PEOPLE = (
     "is not a map of people; write it as {alice: {uid: 1001}, bob: {uid: 1002, home: /data/bob}}, "
@@ -180,7 +180,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     (
         "project_path",
         "/var",
-        "'/var' is a system directory of the host, which would be writable in the containers; "
+        "'/var' is a system directory of the server, which would be writable in the containers; "
         "use a path such as /data/ai",
     ),
     (
@@ -528,7 +528,7 @@ def test_a_subnet_has_an_address_for_every_container() -> None:
 def test_a_version_that_the_driver_of_the_host_cannot_run() -> None:
     answers = {"tf_versions": ["1.15.5", "2.17.0"], "driver": "450.80.02", "gpus": []}
     assert error("tf_versions", answers, {}) == (
-        "'2.17.0' needs NVIDIA driver 525.60.13 or newer, and the host has "
+        "'2.17.0' needs NVIDIA driver 525.60.13 or newer, and the server has "
         "450.80.02; upgrade it and answer driver again, or leave that version out"
     )
 

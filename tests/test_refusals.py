@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pexpect
 import pytest
 import yaml
 from copier.errors import UserMessageError
@@ -136,35 +135,6 @@ def test_the_command_line_prints_the_refusal_as_its_only_line(
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"{question}: {BAD[question][1]}")
     assert not (tmp_path / "gpu01").exists()
-
-
-@pytest.mark.parametrize("question", ["host", "driver", "uid", "host_home", "mirror", "user"])
-def test_typed_at_the_prompt(
-    question: str, copier_template: Path, article: dict[str, Any], tmp_path: Path
-) -> None:
-    asked = {name: answer for name, answer in article.items() if name != question}
-    data = [f"--data={name}={as_typed(answer)}" for name, answer in asked.items()]
-    command = copier_command(
-        copier_template,
-        "--data=advanced=true",
-        "--data=ssh=true",
-        "--data=containers=per-version",
-        *data,
-    )
-    prompt = pexpect.spawn(
-        command[0], command[1:], cwd=tmp_path, env={**os.environ, "TERM": "xterm"}, timeout=30,
-        dimensions=(50, 100), encoding="utf-8",
-    )  # fmt: skip
-    try:
-        prompt.expect_exact("🎤")
-        prompt.expect_exact("\x1b[?25h")  # the cursor is shown: it waits for input
-        prompt.send("\x01\x0b")  # the beginning of the line, and delete to its end
-        prompt.send(f"{as_typed(BAD[question][0]).strip()}\r")
-        # all that fits on the one line that Copier has for it
-        prompt.expect_exact(f"for question '{question}': {BAD[question][1][:30]}")
-        assert not (tmp_path / "gpu01").exists()
-    finally:
-        prompt.close(force=True)
 
 
 def test_a_recorded_port_cannot_be_changed_by_a_second_copy(

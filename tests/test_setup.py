@@ -69,7 +69,7 @@ def test_a_person_whose_uid_is_another_on_this_host_is_named(project: CopierProj
     done = call(project, "id() { [[ $2 == li ]] && echo 1007; }; make_directories")
     assert "li na/tensorflow_volume" not in done.stdout
     assert done.stderr == (
-        "setup.sh: li has UID 1007 on this host, and 4322 in the answer people; answer people with "
+        "setup.sh: li has UID 1007 on this server, and 4322 in the answer people; answer people with "
         "uid: 1007, or give the account its UID: sudo usermod --uid 4322 li\n"
     )
 

@@ -1,4 +1,4 @@
-"""Which of the host's GPUs a container sees: the same for all, or by person or version."""
+"""Which of the server's GPUs a container sees: the same for all, or by person or version."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .ports import PORTS
 from .tensorflow import IMAGES, SHARING, TF_VERSIONS
 
 ALL = "all"
-"""Every GPU of the host."""
+"""Every GPU of the server."""
 
 _DEVICE = r"([0-9]{1,3}|(GPU|MIG)-[0-9A-Za-z/-]+)"
 

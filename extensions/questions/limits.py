@@ -1,4 +1,4 @@
-"""How much of the host each container may use, in the units of Docker."""
+"""How much of the server each container may use, in the units of Docker."""
 
 from __future__ import annotations
 

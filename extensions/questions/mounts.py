@@ -1,4 +1,4 @@
-"""What more of the host every container has: directories, and the groups that own data."""
+"""What more of the server every container has: directories, and the groups that own data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The directories of the host that containers mount, and where a fleet deploys to."""
+"""The directories of the server that containers mount, and where a fleet deploys to."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def read_project_path(answer: object) -> str:
     path = read_path(answer)
     if is_system(path, but=HOME):
         raise RefusedError(
-            f"{shown(path)} is a system directory of the host, which would be writable in the "
+            f"{shown(path)} is a system directory of the server, which would be writable in the "
             "containers; use a path such as /data/ai"
         )
     return path

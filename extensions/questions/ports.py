@@ -30,8 +30,8 @@ def _read_bind_address(answer: object) -> str:
     address = text(answer)
     if not is_ip(address):
         raise RefusedError(
-            f"{shown(address)} is not an IP address; use 0.0.0.0 for all, 127.0.0.1 for this host "
-            "alone, or one of its own"
+            f"{shown(address)} is not an IP address; use 0.0.0.0 for all, 127.0.0.1 for this "
+            "server alone, or one of its own"
         )
     return address
 

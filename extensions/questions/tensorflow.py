@@ -149,7 +149,7 @@ def _check_tf_versions(named: tuple[str, ...], answers: Answers) -> None:
     driver, releases_named = answers[DRIVER], answers[IMAGES].chosen(named)
     if unmet := _no_start(driver, releases_named):
         raise RefusedError(
-            f"{shown(unmet[0])} needs NVIDIA driver {unmet[1]}, and the host has {driver}; "
+            f"{shown(unmet[0])} needs NVIDIA driver {unmet[1]}, and the server has {driver}; "
             "upgrade it and answer driver again, or leave that version out"
         )
     if cannot := _cannot_run(answers[GPUS], releases_named, driver):
@@ -157,7 +157,7 @@ def _check_tf_versions(named: tuple[str, ...], answers: Answers) -> None:
 
 
 def _default_tf_versions(answers: Answers) -> list[str]:
-    """Return the newest 1.x and 2.x that this host can run."""
+    """Return the newest 1.x and 2.x that this server can run."""
     driver, gpus = "", tuple[str, ...]()
     if answers[KIND] == Kind.HOST:
         driver = answers[DRIVER] if DRIVER in answers else machine.driver()

@@ -33,7 +33,7 @@ REGISTRY = "e2e.invalid"
 """Where the stand-ins are, so that none is ever taken for an official image."""
 
 GROUP = 4400
-"""GID of a group that owns data on the host: nobody's in any image."""
+"""GID of a group that owns data on the server: nobody's in any image."""
 
 UNLISTED = {"cuda-cudart-12-8": "12.8.57-1", "libcudnn9-cuda-12": "9.7.1.26-1"}
 """CUDA packages of the noble base, whose list in the catalogue is empty."""

@@ -73,7 +73,7 @@ SESSION = (
     Command(
         "uvx --with copier-template-extensions copier copy --trust --defaults "
         "~/copier-tensorflow-host hosts/gpu01",
-        r"^gpu01 is ready|^Commit it|^    cd ",
+        r"^gpu01 is ready|^    per-version|^Next|^    \d\. |^       cd ",
     ),
     Command(
         "cd hosts/gpu01 && docker compose up -d --build --wait",

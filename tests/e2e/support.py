@@ -14,7 +14,7 @@ from typing import Any
 from tests.support import ROOT
 
 PERSON = 4321
-"""UID and GID of the person on the host: nobody's in any image."""
+"""UID and GID of the person on the server: nobody's in any image."""
 
 LOGIN_NAME = "alice@laptop"
 """Comment of the person's key."""
@@ -103,7 +103,7 @@ class Directory:
 
 @dataclass(frozen=True)
 class Person:
-    """A person on the host: a home with keys and conda, a project directory, a laptop."""
+    """A person on the server: a home with keys and conda, a project directory, a laptop."""
 
     folder: Path
 

@@ -1,4 +1,4 @@
-"""conda of the host in the containers, as a person without any interest in Docker uses it."""
+"""conda of the server in the containers, as a person without any interest in Docker uses it."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ class TestNew:
     def test_it_refuses_where_conda_cannot_run(self, laptop: Laptop, person: Person) -> None:
         refused = laptop.ssh(OLD, "/environments/new.sh 1.15.5")
         assert refused.returncode == 1
-        assert "needs a newer glibc than is here; run this on the host or in" in refused.stderr
+        assert "needs a newer glibc than is here; run this on the server or in" in refused.stderr
         assert [path.name for path in (person.conda / "envs").iterdir()] == ["before"]
 
     def test_activation_leaves_the_libraries_of_the_image_as_they_are(self, laptop: Laptop) -> None:

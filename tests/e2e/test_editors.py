@@ -57,7 +57,7 @@ def dev_container(host: Directory) -> DevContainer:
 
 @pytest.fixture(scope="module")
 def server(host: Directory, person: Person) -> Iterator[Path]:
-    """A folder on the host with a server and an extension for the oldest container."""
+    """A folder on the server with a server and an extension for the oldest container."""
     folder = person.projects / f".vscode/{host.image(OLD)}/.vscode-server"
     for path in (folder / "bin/commit/node", folder / TOOL):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -88,7 +88,7 @@ def test_a_project_directory_mounted_read_only_is_told_and_heals(
     try:
         output("mount", "-o", "remount,bind,ro", owner.projects)
         restart(made)
-        sentence = f"/AI is read-only; on the host see: findmnt -T {quote(str(owner.projects))}"
+        sentence = f"/AI is read-only; on the server see: findmnt -T {quote(str(owner.projects))}"
         eventually(lambda: says(made, sentence))
     finally:
         output("umount", owner.projects)
@@ -113,7 +113,7 @@ def test_a_full_project_disk_is_told_and_keeps_nobody_out_for_long(
         restart(made)
         sentence = (
             "/AI/.ssh/ssh_host_ed25519_key could not be written; "
-            f"on the host see: df -h {quote(str(owner.projects))}"
+            f"on the server see: df -h {quote(str(owner.projects))}"
         )
         eventually(lambda: says(made, sentence))
         filling.unlink()
@@ -170,7 +170,7 @@ def test_keys_that_others_may_write_are_told_at_the_login_that_fails(
     try:
         assert "Permission denied (publickey)" in laptop.ssh(SERVICE, "true").stderr
         sentence = (
-            "sshd takes no keys from a place where others may write; on the host run: "
+            "sshd takes no keys from a place where others may write; on the server run: "
             f"chmod go-w '{path}'"
         )
         eventually(lambda: says(made, sentence))

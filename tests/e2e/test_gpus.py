@@ -67,7 +67,7 @@ def test_an_update_starts_before_setup_has_run_and_gpu_says_what_is_missing(
     try:
         assert "nobody" in laptop.shell(OLD, "gpu")
         refused = laptop.ssh(OLD, "gpu run true")
-        assert f"gpu: {QUEUE} is not open to all; on the host run: sudo host/setup.sh" in (
+        assert f"gpu: {QUEUE} is not open to all; on the server run: sudo host/setup.sh" in (
             refused.stderr
         )
     finally:

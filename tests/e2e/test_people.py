@@ -30,7 +30,7 @@ RESTORE = re.search("^tar --extract .*$", (ROOT / "docs/people.md").read_text(),
 
 @dataclass(frozen=True)
 class Colleague:
-    """Somebody with an account on the host and a laptop."""
+    """Somebody with an account on the server and a laptop."""
 
     name: str
     uid: int

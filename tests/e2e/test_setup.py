@@ -196,7 +196,7 @@ def test_a_bare_server_becomes_ready_and_a_second_run_changes_nothing(
     first, second = printed.split("SECOND RUN\n")
     assert "check: 1\nsetup.sh: " in first  # nothing was there, and nothing has come
     assert second == (
-        "setup.sh: nothing remains to be done; check the host with: host/doctor\n" * 2
+        "setup.sh: nothing remains to be done; check the server with: host/doctor\n" * 2
     )
     look = """
         cat /etc/apt/sources.list.d/docker.list /etc/apt/sources.list.d/nvidia-container-toolkit.list

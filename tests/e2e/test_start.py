@@ -68,7 +68,7 @@ def test_a_project_directory_of_somebody_else_is_told_with_both_owners_and_the_c
     assert_says(
         made,
         f"/AI belongs to 0:0 and {PERSON}:{PERSON} cannot write to it; "
-        f"on the host run: sudo chown {PERSON}:{PERSON} {quote(str(newcomer.projects))}",
+        f"on the server run: sudo chown {PERSON}:{PERSON} {quote(str(newcomer.projects))}",
     )
 
 
@@ -81,7 +81,7 @@ def test_without_ssh_too_a_container_that_cannot_start_well_fails_the_wait(
     assert_says(
         made,
         f"/AI belongs to 0:0 and {PERSON}:{PERSON} cannot write to it; "
-        f"on the host run: sudo chown {PERSON}:{PERSON} {quote(str(newcomer.projects))}",
+        f"on the server run: sudo chown {PERSON}:{PERSON} {quote(str(newcomer.projects))}",
     )
 
 
@@ -94,7 +94,7 @@ def test_a_conda_that_the_person_cannot_run_is_told(
     assert_says(
         made,
         f"there is no conda in {newcomer.conda} that {PERSON} can run; "
-        "on the host run: sudo host/setup.sh",
+        "on the server run: sudo host/setup.sh",
     )
 
 
@@ -105,7 +105,8 @@ def test_a_home_without_keys_is_told(newcomer: Person, generate_for: Generate) -
     start(made)
     assert_says(
         made,
-        f"nobody can log in yet: add public keys to {keys} on the host, readable for UID {PERSON}",
+        f"nobody can log in yet: add public keys to {keys} on the server, readable for UID "
+        f"{PERSON}",
     )
 
 
@@ -125,7 +126,7 @@ def test_keys_in_ai_open_the_door_while_nobody_else_may_write_to_them(
     assert "Permission denied (publickey)" in laptop.ssh(SERVICE, "true").stderr
     assert_says(
         made,
-        "sshd takes no keys from a place where others may write; on the host run: "
+        "sshd takes no keys from a place where others may write; on the server run: "
         f"chmod go-w '{newcomer.projects}'",
     )
 

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Carries images, packages and Miniforge to a host without network.
+# Carries images, packages and Miniforge to a server without network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage='usage: host/bundle.sh save FOLDER
        host/bundle.sh load FOLDER
        host/bundle.sh --help
-  save  on a connected host with the same release of Ubuntu or Debian, set up by host/setup.sh:
+  save  on a connected server with the same release of Ubuntu or Debian, set up by host/setup.sh:
         builds the images and writes them, the packages and Miniforge to FOLDER
-  load  on the host, after sudo host/setup.sh --offline FOLDER: verifies FOLDER and gives the
+  load  on the server, after sudo host/setup.sh --offline FOLDER: verifies FOLDER and gives the
         images to Docker
-Copy this directory to the host as well.
+Copy this directory to the server as well.
 Exits with 0 if all is done, 1 if a step failed, 2 if the arguments are wrong.'
 
 main() {

@@ -79,7 +79,7 @@ set_up_shells() {
     chmod 644 /etc/bash.bashrc
 }
 
-# Compose mounts the host's file, so the time zone is the host's.
+# Compose mounts the server's file, so the time zone is the server's.
 set_time_zone() {
     ln -sf /run/host-localtime /etc/localtime
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the conda environment of a TensorFlow release, or a copy of it for a project. It runs
-# on the host and in the containers (/environments/new.sh), for several people at once.
+# on the server and in the containers (/environments/new.sh), for several people at once.
 set -euo pipefail
 
 usage='usage: new.sh VERSION [PROJECT]
@@ -47,7 +47,7 @@ read_arguments() {
     if [[ $# == 0 || $# -gt 2 || ${1-} == -* ]]; then echo "$usage" >&2 && exit 2; fi
     version=$1 release=tf$1 project=${2-}
     if [[ ! -f $files/$release.yml ]]; then
-        refuse "TensorFlow '$version' is not on this host; choose one of: $(list_versions)"
+        refuse "TensorFlow '$version' is not on this server; choose one of: $(list_versions)"
     fi
     if [[ $# == 2 && ! $project =~ ^[A-Za-z0-9_][A-Za-z0-9._-]*$ || $project == base ]]; then
         refuse "'$project' cannot name an environment; use letters, digits, '.', '_' and '-'"
@@ -68,7 +68,7 @@ check_conda() {
         fail "there is no conda in $conda that $(id -un) can run; install Miniforge or Miniconda there"
     fi
     if ! "$conda/bin/python" -V >/dev/null 2>&1; then
-        fail "$conda needs a newer glibc than is here; run this on the host or in a newer container"
+        fail "$conda needs a newer glibc than is here; run this on the server or in a newer container"
     fi
     # Where conda itself makes environments.
     envs=$conda/envs

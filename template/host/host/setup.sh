@@ -11,13 +11,13 @@ Installs Docker Engine with Compose and buildx, the NVIDIA Container Toolkit and
 trusts images/certs/*.crt, and makes the directories to mount. It does what is missing and can be run
 again at any time. It never installs a driver: it prints the command that does.
   --check            prints what would be done; changes nothing and needs no root
-  --download FOLDER  downloads packages and Miniforge for a host without network that has the
+  --download FOLDER  downloads packages and Miniforge for a server without network that has the
                      same release of Ubuntu or Debian
   --offline FOLDER   installs from such a folder
 Exits with 0 if nothing remains to be done, 1 if something does or a step failed, 2 if the
 arguments are wrong.'
 
-# Facts of this host. Those without a value here are in host/facts.sh, the others may be.
+# Facts of this server. Those without a value here are in host/facts.sh, the others may be.
 user='' uid='' gid='' host_home='' conda_path='' project_path='' drivers=''
 people=() proxy='' proxy_exceptions='' docker_mirror=''
 docker_url=https://download.docker.com
@@ -373,7 +373,7 @@ check_account() {
     local name=$1 uid=$2 known
     known=$(id -u "$name" 2>/dev/null) || return 0 # the home says whether there is such a person
     if [[ $known != "$uid" ]]; then
-        fail "$name has UID $known on this host, and $uid in the answer people; answer people with uid: $known, or give the account its UID: sudo usermod --uid $uid $name"
+        fail "$name has UID $known on this server, and $uid in the answer people; answer people with uid: $known, or give the account its UID: sudo usermod --uid $uid $name"
     fi
 }
 
@@ -390,7 +390,7 @@ make_project_directory() {
     fi
 }
 
-# What `gpu` of all containers and people of this host writes to, and the command itself.
+# What `gpu` of all containers and people of this server writes to, and the command itself.
 share_gpus() {
     local queue=/var/lib/gpu-queue command=images/container/gpu
     if [[ $(stat --format=%a:%u "$queue" 2>/dev/null) != 1777:0 ]]; then
@@ -426,7 +426,7 @@ fetch_miniforge() {
         fail "$url does not have the checksum $miniforge_sha256; the connection may be intercepted: find out by whom before you go on"
 }
 
-# Needs the repositories, so a host that this script has set up.
+# Needs the repositories, so a server that this script has set up.
 download_all() {
     local folder=$1/packages-$system
     mkdir -p "$folder"
@@ -444,7 +444,7 @@ print_manual_steps() {
 finish() {
     print_manual_steps
     if [[ -v manual_steps[0] ]] || { $check && ((changes > 0)); }; then exit 1; fi
-    say "nothing remains to be done; check the host with: host/doctor"
+    say "nothing remains to be done; check the server with: host/doctor"
 }
 
 main "$@"

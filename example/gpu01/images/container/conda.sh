@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC1090,SC1091
-# conda of the host in every shell, without the lines that `conda init` writes to a
+# conda of the server in every shell, without the lines that `conda init` writes to a
 # ~/.bashrc. Login shells read it from /etc/profile.d, others from /etc/bash.bashrc, and
 # scripts and zsh by a line of theirs: . /etc/profile.d/10-conda.sh
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts a container, as its user:  container-start [HOME PROJECT]
-# A person with containers of their own has another home and project directory on the host.
+# A person with containers of their own has another home and project directory on the server.
 set -euo pipefail
 
 # The environment may name others: PROJECT_PATH and SSH_HOST_KEY.
@@ -41,17 +41,17 @@ check_user() {
 
 check_mounts() {
     if [[ -O /AI && ! -w /AI ]]; then
-        say "/AI is read-only; on the host see: findmnt -T ${project@Q}"
+        say "/AI is read-only; on the server see: findmnt -T ${project@Q}"
         exit 1
     fi
     if [[ ! -w /AI ]]; then
         say "/AI belongs to $(stat -c %u:%g /AI) and $(id -u):$(id -g) cannot write to it;" \
-            "on the host run: sudo chown $(id -u):$(id -g) ${project@Q}"
+            "on the server run: sudo chown $(id -u):$(id -g) ${project@Q}"
         exit 1
     fi
     # Whose conda it is not makes environments in /AI/.conda/envs.
     if [[ ! -x /home/ai/miniconda3/bin/python ]]; then
-        say 'there is no conda in /home/ai/miniconda3' "that $(id -u) can run; on the host run: sudo host/setup.sh"
+        say 'there is no conda in /home/ai/miniconda3' "that $(id -u) can run; on the server run: sudo host/setup.sh"
     elif ! /home/ai/miniconda3/bin/python -V >/dev/null 2>&1; then
         say '/home/ai/miniconda3/bin/python does not run on this Ubuntu; here conda only activates environments'
     fi
@@ -72,7 +72,7 @@ give_editors_folders() {
     ln -sfT "$own" "$link"
     for name in .vscode-server .vscode-server-insiders .vscodium-server .cursor-server .windsurf-server; do
         if ! mkdir -p "$own/$name"; then
-            say "$own/$name could not be made; on the host see: df -h ${project@Q}"
+            say "$own/$name could not be made; on the server see: df -h ${project@Q}"
             return
         fi
         ln -sT "$link/$name" "/AI/$name" 2>/dev/null || true # another container was first
@@ -99,7 +99,7 @@ save_environment() {
     echo "$lines" >/run/container/environment
 }
 
-# One key for all containers of the host. They may start at the same moment: a link
+# One key for all containers of the server. They may start at the same moment: a link
 # cannot replace a key that another one made first.
 make_host_key() {
     local new=
@@ -114,14 +114,14 @@ make_host_key() {
     fi
     rm -rf "$new"
     if [[ ! -s $host_key ]]; then
-        say "$host_key could not be written; on the host see: df -h ${project@Q}"
+        say "$host_key could not be written; on the server see: df -h ${project@Q}"
         exit 1
     fi
 }
 
 check_keys() {
     if [[ ! (-s $home_keys && -r $home_keys) && ! -s $ai_keys ]]; then
-        say "nobody can log in yet: add public keys to $home_keys on the host, readable for UID $(id -u)"
+        say "nobody can log in yet: add public keys to $home_keys on the server, readable for UID $(id -u)"
     fi
 }
 
@@ -134,7 +134,7 @@ explain_log() {
         if [[ $line == "Authentication refused: bad ownership or modes for "* ]]; then
             printf -v path %b "${line#*modes for * }" # sshd writes bytes beyond ASCII as \nnn
             if [[ $path/ == /AI/* ]]; then path=$project${path#/AI}; fi
-            say "sshd takes no keys from a place where others may write; on the host run:" \
+            say "sshd takes no keys from a place where others may write; on the server run:" \
                 "chmod go-w ${path@Q}"
         fi
     done
