@@ -100,7 +100,8 @@ def scan(library: Readable, enough: int = 24) -> Code:
     Args:
         library: The bytes of the library.
         enough: Fat binaries after which the rest is not read: each has the code of one
-            source file, and nearly all of them have it for the same architectures.
+            source file, and nearly all of them have it for the same architectures. Those for
+            one alone do not count: nvcc makes them of sources without GPU code.
     """
     found: set[tuple[int, int]] = set()
     stream = _Stream(library)
@@ -116,5 +117,5 @@ def scan(library: Readable, enough: int = 24) -> Code:
         stream.skip(header)
         entries = set(_entries(stream, size))
         found |= entries
-        seen += bool(entries)
+        seen += len({architecture for _, architecture in entries}) > 1
     return code_of(found)

@@ -135,6 +135,11 @@ class Catalogue:
     releases: dict[str, Release]
     """By version, oldest first."""
 
+    @property
+    def own(self) -> dict[str, Release]:
+        """Somebody's own images alone."""
+        return {name: one for name, one in self.releases.items() if one is not releases().get(name)}
+
     def chosen(self, versions: Collection[str]) -> list[Release]:
         """Return the releases of the given versions, oldest first; unknown ones are left out."""
         return [release for version, release in self.releases.items() if version in versions]

@@ -100,8 +100,11 @@ def check(context: Context, name: str) -> bool:
     if question is KIND:
         _refuse_misspelt(conf)
     if question in answers:
-        if question.complete and name not in conf["data"]:
-            answers = answers.replaced(question, question.complete(answers))
+        try:
+            if question.complete and name not in conf["data"]:
+                answers = answers.replaced(question, question.complete(answers))
+        except RefusedError as refused:
+            raise UserMessageError(f"{name}: {refused}") from None
         if message := questions.error(question, answers):
             raise UserMessageError(f"{name}: {message}")
     return question.asked(answers[KIND])

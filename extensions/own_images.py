@@ -24,9 +24,11 @@ from .release import UBUNTU, Release, Toolkit
 EXAMPLE = '{2.19.0-lab: {image: "registry.lab/tf:2.19", ubuntu: "22.04", cuda: "12.5"}}'
 
 FILE = "images.yml"
-"""File from which the first generation takes the answer."""
+"""File whose images are those of the answer, in or beside a generated directory."""
 
-_NAME = re.compile(r"[0-9]+\.[0-9]+(\.[0-9]+)?-[a-z][a-z0-9]*([.-][a-z0-9]+)*")
+_OF = r"[1-3]\.[0-9]{1,2}(\.[0-9]+)?"
+_NAME = re.compile(rf"{_OF}-[a-z][a-z0-9]*([.-][a-z0-9]+)*|[a-z][a-z0-9]*-{_OF}")
+"""The TensorFlow of an image, from which its port follows, and a word behind or before it."""
 _IMAGE = re.compile(r"[a-z0-9]+([._:/-]+[a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){0,3}")
 _REQUIRED = ("image", "ubuntu", "cuda")
@@ -49,7 +51,7 @@ def read_images(answer: object) -> Catalogue:
     return _catalogue(json.dumps(images, default=str)) if images else catalogue.base()
 
 
-def of_file(destination: Path) -> object:
+def of_file(destination: Path) -> Mapping[str, Any]:
     """Return the images of a file in a directory or beside it, none where there is no file.
 
     Raises:
@@ -63,8 +65,9 @@ def of_file(destination: Path) -> object:
                 raise RefusedError(
                     f"{path} is not a map with images alone; write images: {EXAMPLE}"
                 )
-            read_images(content["images"])
-            return content["images"]
+            images = parsed(content["images"])
+            read_images(images)
+            return dict(images)
     return {}
 
 
@@ -78,7 +81,7 @@ def _release(name: str, facts: object) -> Release:
     if not _NAME.fullmatch(name):
         raise RefusedError(
             f"{shown(name)} is not a name for an image; write its TensorFlow version and a word, "
-            "as in 2.19.0-lab"
+            "as in 2.19.0-lab or lab-2.19"
         )
     if not isinstance(facts, Mapping):
         raise RefusedError(f"{name} has no facts; write it as {EXAMPLE}")

@@ -34,10 +34,12 @@ def read_ledger(answer: Any) -> dict[str, int]:
 
 
 NAME = re.compile(
-    r"(?:([a-z_][a-z0-9_-]*)/)?(?:tensorflow|(cuda)?([0-9]+)\.([0-9]+)([.-][0-9a-z.-]+)?)"
+    r"(?:([a-z_][a-z0-9_-]*)/)?"
+    r"(?:tensorflow|(?:(cuda)|[a-z][a-z0-9]*-)?([0-9]+)\.([0-9]+)([.-][0-9a-z.-]+)?)"
 )
-"""An entry of the ledger: a TensorFlow version, the CUDA of a shared container, or the container
-of all, and before it the person who has a container of it, such as ``alice/2.17.0``."""
+"""An entry of the ledger: a TensorFlow version, one with a word before it (an own image), the CUDA
+of a shared container, or the container of all, and before it the person who has a container of
+it, such as ``alice/2.17.0``."""
 
 
 def default_port(name: str, offset: int = 0) -> int:

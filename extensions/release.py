@@ -165,6 +165,11 @@ class Release:
         return self.image.rpartition(":")[2].partition("-gpu")[0]
 
     @property
+    def major(self) -> int:
+        """Such as 2."""
+        return age(self.version)[0].major
+
+    @property
     def minor(self) -> str:
         """Such as ``2.17``; of NVIDIA's build its whole version."""
         return self.version if "-" in self.version else ".".join(self.version.split(".")[:2])
@@ -192,6 +197,10 @@ class Release:
 
 
 def age(version: str) -> tuple[Version, str]:
-    """Return what sorts releases: a build with a suffix comes after the official release."""
-    official, _, build = version.partition("-")
+    """Return what sorts releases: another build comes after the official release.
+
+    Its word stands behind the version, as in ``2.19.0-lab``, or before it, as in ``lab-2.19``.
+    """
+    first, _, second = version.partition("-")
+    official, build = (first, second) if first[0].isdigit() else (second, first)
     return Version(official), build

@@ -399,7 +399,8 @@ def test_one_row_a_minor_is_listed_its_newest_sound_one_and_what_was_answered() 
     listed = [version for _, version in catalogue.base().choices(["1.15.5", "2.4.1"])]
     assert listed[:2] == ["2.4.1", "1.15.5"]  # at the top, where a terminal of 24 lines has them
     official = [version for version in listed[2:] if "-" not in version]
-    assert official[:6] == ["2.21.0", "2.20.0", "2.19.1", "2.18.1", "2.17.0", "2.16.2"]
+    since = official[official.index("2.20.0") :]  # the weekly check adds newer ones
+    assert since[:5] == ["2.20.0", "2.19.1", "2.18.1", "2.17.0", "2.16.2"]
     assert [v for v in official if v.startswith("2.4.")] == ["2.4.3"]
     assert [v for v in official if v.startswith(("2.11.", "2.1.", "2.15."))] == [
         "2.15.0.post1", "2.11.0", "2.1.2"
@@ -415,7 +416,7 @@ def test_every_patch_release_with_a_wheel_for_gpus_is_offered() -> None:
         "2.13": 2, "2.14": 2, "2.15": 3, "2.16": 2, "2.17": 2, "2.18": 2, "2.19": 2, "2.20": 1,
         "2.21": 1}  # fmt: skip
     offered = Counter(r.minor for r in RELEASES.values() if "-" not in r.version)
-    assert offered == patches
+    assert all(offered[minor] >= number for minor, number in patches.items())
 
 
 def test_a_wheel_that_brings_a_cudnn_of_any_9_is_kept_from_one_without_pascal_and_volta() -> None:

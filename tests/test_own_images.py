@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,10 +45,11 @@ def test_what_is_given_is_taken_in_the_words_of_the_catalogue() -> None:
     assert toolkit.packages == {"libcudnn9-cuda-12": None}
 
 
-def test_own_images_stand_by_age_after_the_official_release_and_change_no_other() -> None:
-    versions = list(read_images(IMAGES).releases)
-    assert versions[versions.index("2.19.0") + 1] == "2.19.0-lab"
-    versions.remove("2.19.0-lab")
+@pytest.mark.parametrize("name", ["2.19.0-lab", "lab-2.19.0", "lab-2.19"])
+def test_own_images_stand_by_age_beside_the_official_release_and_change_no_other(name: str) -> None:
+    versions = list(read_images({name: LAB}).releases)
+    assert versions[versions.index("2.19.0") + 1] == name
+    versions.remove(name)
     assert versions == list(catalogue.releases())
     assert read_images({}) is catalogue.base()
     assert read_images(IMAGES) is read_images(json.dumps(IMAGES))
@@ -55,7 +57,9 @@ def test_own_images_stand_by_age_after_the_official_release_and_change_no_other(
 
 REFUSED: dict[str, tuple[Any, str]] = {
     "no map": ("lab", "'lab' is not a map; write it as {2.19.0-lab: "),
-    "a name without a version": ({"lab-2.19": LAB}, "'lab-2.19' is not a name for an image; write"),
+    "a name without a version": ({"lab": LAB}, "'lab' is not a name for an image; write its Ten"),
+    "a name with CUDA's version": ({"12.5-lab": LAB}, "'12.5-lab' is not a name for an image; wri"),
+    "a name with two words": ({"my-lab-2.19": LAB}, "'my-lab-2.19' is not a name for an image; wr"),
     "no facts": ({"2.19.0-lab": "tf:1"}, "2.19.0-lab has no facts; write it as "),
     "no image": ({"2.19.0-lab": {**LAB, "image": ""}}, "2.19.0-lab has no image; add it, as in "),
     "an unknown fact": ({"2.19.0-lab": {**LAB, "cudda": "1"}}, "'cudda' of 2.19.0-lab is not kno"),
@@ -77,24 +81,27 @@ def test_refused(case: str) -> None:
     assert str(refused.value).startswith(sentence)
 
 
+@pytest.mark.parametrize(
+    ("name", "service"), [("2.19.0-lab", "tf2.19.0-lab"), ("lab-2.19.0", "lab-2.19.0")]
+)
 def test_an_own_image_has_everything_that_a_container_has(
-    generate: Callable[..., CopierProject],
+    name: str, service: str, generate: Callable[..., CopierProject]
 ) -> None:
     project = generate(
-        images=IMAGES, tf_versions=["2.19.0-lab", "2.19.0"], gpus=["ada"], driver="550.54.15"
+        images={name: LAB}, tf_versions=[name, "2.19.0"], gpus=["ada"], driver="550.54.15"
     )
-    assert project.answers["ports"] == {"2.19.0": 21922, "2.19.0-lab": 21923}
+    assert project.answers["ports"] == {"2.19.0": 21922, name: 21923}
     compose = (project / "docker-compose.yml").read_text()
-    assert "\n  tf2.19.0-lab:\n" in compose
-    facts = json.loads((project / "host/facts.json").read_text())["containers"]["tf2.19.0-lab"]
+    assert f"\n  {service}:\n" in compose
+    facts = json.loads((project / "host/facts.json").read_text())["containers"][service]
     assert (facts["image"], facts["port"]) == (LAB["image"], 21923)
-    assert "FROM registry.lab/tf:2.19\n" in (project / "images/tf2.19.0-lab/Dockerfile").read_text()
+    assert "FROM registry.lab/tf:2.19\n" in (project / f"images/{service}/Dockerfile").read_text()
     readme = (project / "README.md").read_text()
     assert (
-        "| tf2.19.0-lab | `registry.lab/tf:2.19` | 22.04 | 12.5 | ? | 525.60.13 or newer |"
-        in readme
+        f"| {service} | `registry.lab/tf:2.19` | 22.04 | 12.5 | ? | 525.60.13 or newer |" in readme
     )
-    assert "tf2.19.0-lab" in (project / "ssh_config").read_text()
+    hosts = re.findall(r"^Host (.*)$", (project / "ssh_config").read_text(), re.MULTILINE)
+    assert f"{project.answers['host']}-{service}" in hosts
 
 
 def test_an_update_keeps_an_own_image_and_its_port(
@@ -109,6 +116,33 @@ def test_an_update_keeps_an_own_image_and_its_port(
     assert host.read("docker-compose.yml") == before
     with pytest.raises(UserMessageError, match=r"tf_versions: '2.19.0-lab' is not in the catal"):
         host.answer(images={})
+
+
+def test_an_update_takes_what_the_file_has_by_now_and_data_goes_before_it(
+    copier_template: Path, article: dict[str, Any], tmp_path: Path
+) -> None:
+    repository = Repository.create(tmp_path / "repository")
+    answers = {**article, "images": IMAGES, "tf_versions": ["2.19.0-lab"], "gpus": ["ada"]}
+    del answers["ports"]
+    host = repository.copy(copier_template, answers)
+    newer = {**LAB, "image": "registry.lab/tf:2.19.1"}
+    other = {**LAB, "image": "registry.lab/tf:2.18"}
+    for folder, name in ((host.path.parent, "lab-2.18"), (host.path, "nlp-2.18")):
+        file = {"2.19.0-lab": newer, name: other}
+        (folder / "images.yml").write_text(yaml.safe_dump({"images": file}))
+        repository.commit()
+        host.answer(tf_versions=["2.19.0-lab", name])
+        assert host.answers["images"].keys() >= file.keys()
+        assert "FROM registry.lab/tf:2.19.1\n" in host.read("images/tf2.19.0-lab/Dockerfile")
+        assert f"\n  {name}:\n" in host.read("docker-compose.yml")
+    assert host.answers["images"].keys() == {"2.19.0-lab", "lab-2.18", "nlp-2.18"}
+    assert host.answers["ports"] == {"2.19.0-lab": 21922, "lab-2.18": 21822, "nlp-2.18": 21823}
+    host.answer(images=IMAGES, tf_versions=["2.19.0-lab"])
+    assert host.answers["images"] == IMAGES
+    (host.path / "images.yml").write_text("images: {lab: {image: tf}}")
+    repository.commit()
+    with pytest.raises(UserMessageError, match=r"^images: 'lab' is not a name for an image; write"):
+        host.answer(language="zh")
 
 
 def test_a_file_beside_the_directories_answers_for_each_and_is_recorded(

@@ -52,6 +52,8 @@ def test_the_code_of_a_library_is_found_between_other_bytes_and_over_the_edges_o
     assert scan(io.BytesIO(library)) == Code(("7.0", "8.0", "9.0"), ("8.0", "12.0"))
     assert scan(io.BytesIO(library), enough=1) == Code(("7.0", "8.0"), ("8.0",))
     assert scan(io.BytesIO(b"no code")) == Code((), ())
+    stubs = fat_binary((2, 52), (1, 52)) * 30  # cuSPARSE begins with 34
+    assert scan(io.BytesIO(stubs + library)).native == ("5.2", "7.0", "8.0", "9.0")
 
 
 def test_build_information_is_read_and_compute_means_code_and_ptx() -> None:
@@ -176,17 +178,18 @@ def test_a_new_release_gets_an_entry_that_the_catalogue_takes() -> None:
     versions = [version for version in facts["releases"] if "-" not in version]
     assert versions[-1] == "2.99.0"
     assert versions[versions.index("2.14.1") + 1] == "2.14.2"
+    newest = [version for version in catalogue.releases() if "-" not in version][-1]
     assert facts["releases"]["2.99.0"] == {
         "toolkit": "cuda12.3-jammy",
         "wheel": {
             "requirement": "tensorflow[and-cuda]==2.99.0",
             "python": ["3.12", "3.13", "3.14"],
-            "needs": facts["releases"]["2.21.0"]["wheel"]["needs"],
+            "needs": facts["releases"][newest]["wheel"]["needs"],
             "read": date.today().isoformat(),
         },
         "gpus": "cuda12-2.17",
         "sources": ["pypi", "wheel_code"],
-        "doubts": "whether it has a sound image; toolkit and bounds are those of 2.21.0",
+        "doubts": f"whether it has a sound image; toolkit and bounds are those of {newest}",
     }
     assert facts["releases"]["2.14.2"]["gpus"] == "cuda11.8"
 

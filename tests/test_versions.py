@@ -16,9 +16,12 @@ from extensions.versions import advice
 from tests.releases import Repository
 
 RELEASES = catalogue.releases()
+NEWEST = [version for version in RELEASES if "-" not in version][-1]
+"""2.21.0, until the weekly check adds another."""
+UNUSABLE = RELEASES[NEWEST].unusable or {"why": "does not exist"}
 LATEST = (
-    "is 2.21.0, whose image sees no GPU; choose 2.17.0, the newest with a sound image, or 2.21.0 "
-    "as an environment"
+    f"is {NEWEST}, whose image {UNUSABLE['why']}; choose 2.17.0, the newest with a sound image, or "
+    f"{NEWEST} as an environment"
 )
 TYPED = {
     "latest": LATEST,
@@ -30,13 +33,13 @@ TYPED = {
     "tensorflow-gpu==1.15.5": "is more than a version; write 1.15.5",
     "v2.17.0": "is more than a version; write 2.17.0",
     "2.10": "is a minor version; choose one of 2.10.0, 2.10.1",
-    "2": "is a major version; choose a release, such as 2.21.0",
-    "3": "is not in the catalogue; choose one from 1.13.1 to 2.21.0",
+    "2": f"is a major version; choose a release, such as {NEWEST}",
+    "3": f"is not in the catalogue; choose one from 1.13.1 to {NEWEST}",
     "1.12.0": "is older than 1.13.1, the oldest in the catalogue: its image is on Ubuntu 16.04 or "
     "older; choose 1.13.1",
     "2.22.0rc0": "is a pre-release, which is not offered; choose 2.21.0",
     "2.9.0rc1-gpu": "is a pre-release, which is not offered; choose 2.8.4",
-    "2.22.0": "is newer than 2.21.0, the newest in this catalogue; choose that, or update the "
+    "2.99.0": f"is newer than {NEWEST}, the newest in this catalogue; choose that, or update the "
     "template",
     "2.13.9": "is not in the catalogue; choose one of 2.13.0, 2.13.1",
     "2.l7.0": "is not in the catalogue; choose one of 2.7.0, 2.17.0, 2.9.0",

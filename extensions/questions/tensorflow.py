@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from .. import catalogue, drivers, machine, own_images, sharing, versions
 from ..answers import Answers, Kind, Question, RefusedError
@@ -15,12 +16,36 @@ from ..reading import listed, one_of, parsed, quoted_text, shown, texts
 from ..release import Release
 from .general import CONTAINERS, KIND
 
+
+def _images_of_file(answers: Answers) -> Mapping[str, Any]:
+    conf = answers.of_copier("_copier_conf")
+    return own_images.of_file(Path(conf["dst_path"])) if conf else {}
+
+
+def _with_images_of_file(answers: Answers) -> dict[str, Any]:
+    """Return the recorded images with those of the file, which an update may find changed."""
+    recorded = parsed(answers.recorded.of_copier(IMAGES.name) or {})
+    return {**(recorded if isinstance(recorded, Mapping) else {}), **_images_of_file(answers)}
+
+
+def _check_images(known: Catalogue, answers: Answers) -> None:
+    """Refuse a recorded answer that is not up to date with the file: Copier takes the default."""
+    conf = answers.of_copier("_copier_conf")
+    if not conf or IMAGES.name in conf["data"]:
+        return
+    for name, release in own_images.read_images(_images_of_file(answers)).own.items():
+        if known.releases.get(name) != release:
+            raise RefusedError(f"{name} is not as {own_images.FILE} has it; write it so")
+
+
 IMAGES = Question[Catalogue](
     "images",
     CONTAINERS,
     own_images.read_images,
     unanswered=catalogue.base(),
-    default=lambda answers: own_images.of_file(Path(answers.of_copier("_copier_conf")["dst_path"])),
+    check=_check_images,
+    default=_with_images_of_file,
+    complete=_with_images_of_file,
 )
 """Read as the catalogue with these images in it."""
 
@@ -100,7 +125,7 @@ def _cannot_run(
             continue
         offered = catalogue.releases().values()
         others = [other for other in offered if runs(other) and _starts_on_any_gpu(driver, other)]
-        same_major = [other for other in others if other.version[0] == release.version[0]]
+        same_major = [other for other in others if other.major == release.major]
         best = sorted(same_major or others, key=sure)[-1:]
         way_out = (
             f"choose {best[0].version} or another that does" if best else "no release offered does"

@@ -118,7 +118,9 @@ def logins(answers: dict[str, Any], aliases: str) -> list[dict[str, str]]:
     ports = dict(re.findall(r"^Host (\S+)\n +Port (\d+)$", aliases, flags=re.MULTILINE))
     rows = []
     for version in answers["tf_versions"]:
-        alias = f"{answers['host']}-tf{version}".replace(".post", "-post")  # as services have it
+        # as services have it
+        service = ("tf" if version[0].isdigit() else "") + version.replace(".post", "-post")
+        alias = f"{answers['host']}-{service}"
         port = ports.get(alias, "")
         rows.append({"version": version, "alias": alias if port else "", "port": port})
     return sorted(rows, key=lambda row: [int(n) for n in re.findall(r"\d+", row["version"])])
@@ -136,7 +138,8 @@ def people(answers: dict[str, Any], aliases: str) -> list[dict[str, Any]]:
     rows = []
     for name in read_people(answers):
         begin = f"{answers['host']}-{name}-"
-        hers = [one for one in known if re.fullmatch(re.escape(begin) + r"(tf|cuda)\d.*", one)]
+        container = r"(tensorflow|(tf|cuda|[a-z][a-z0-9]*-)\d.*)"
+        hers = [one for one in known if re.fullmatch(re.escape(begin) + container, one)]
         rows.append({"name": name, "aliases": hers})
     return rows
 
