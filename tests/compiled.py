@@ -37,9 +37,5 @@ def compile_once() -> None:
 
 
 def _settings(environment: Environment) -> Hashable:
-    """Return the class, the syntax and the filters: a constant is filtered while compiling."""
-    filters = frozenset(
-        (name, getattr(function, "__module__", ""), getattr(function, "__qualname__", ""))
-        for name, function in environment.filters.items()
-    )
-    return type(environment), environment.lexer, filters
+    """Return the class and the syntax, and the names of filters, which change no text of ours."""
+    return type(environment), environment.lexer, frozenset(environment.filters)
