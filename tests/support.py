@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -23,3 +24,9 @@ def missing(why: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(why)
     pytest.skip(why)
+
+
+def by_default(*chosen: str, among: Iterable[str]) -> list[Any]:
+    """Return parameters for a test; all but the chosen ones run in the full profile only."""
+    full = pytest.mark.full
+    return [name if name in chosen else pytest.param(name, marks=full) for name in among]

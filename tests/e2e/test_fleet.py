@@ -20,6 +20,7 @@ from pytest_copier.plugin import CopierFixture, CopierProject
 from tests.e2e.conftest import JAMMY, REGISTRY, RELEASES
 from tests.e2e.server import ADMIN, Server, build_image
 from tests.e2e.support import output, run
+from tests.support import by_default
 
 FIRST = RELEASES["jammy"]
 ADDED = "2.17.1"
@@ -242,12 +243,6 @@ TROUBLES = {
 }
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One trouble, and once before a release all of them."""
-    if "trouble" in metafunc.fixturenames:
-        full = metafunc.config.getoption("--hypothesis-profile") == "full"
-        metafunc.parametrize("trouble", list(TROUBLES)[: None if full else 1])
-
-
+@pytest.mark.parametrize("trouble", by_default("the_place_is_taken", among=TROUBLES))
 def test_nobody_loses_anything_where(fleet: Fleet, trouble: str) -> None:
     TROUBLES[trouble](fleet)

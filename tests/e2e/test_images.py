@@ -19,6 +19,7 @@ from extensions import catalogue
 from tests.e2e.bases import NVIDIA_ENTRYPOINT, Base
 from tests.e2e.conftest import RELEASES, official
 from tests.e2e.support import PERSON, Directory, Person, in_image, output
+from tests.support import by_default
 
 LEAN = {"ssh": False, "packages": []}
 """Answers that install nothing: a build takes seconds."""
@@ -64,12 +65,7 @@ def test_differences_between_list_and_image_are_told_and_held(build_on: BuildOn)
     assert held == sorted([*present, "libnccl2"])
 
 
-def test_a_build_says_nothing_where_list_and_image_agree(build_on: BuildOn) -> None:
-    log = build_on(official(VERSION), **LEAN).build()
-    assert "init_env1.sh: " not in log
-
-
-@pytest.mark.parametrize("codename", RELEASES)
+@pytest.mark.parametrize("codename", by_default("jammy", among=RELEASES))
 def test_a_build_fails_where_apt_would_still_move_cuda(build_on: BuildOn, codename: str) -> None:
     deaf = official(RELEASES[codename], packages={"libcudnn8": "8.9.6.50-1"})
     made = build_on(deaf, **LEAN)
@@ -83,41 +79,46 @@ def test_a_build_fails_where_apt_would_still_move_cuda(build_on: BuildOn, codena
     assert "init_env1.sh: apt would still move these CUDA packages: libcudnn8\n" in failed.stdout
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"nvidia_lists": False},
-        {"docker_apt": False},
-        {"entrypoint": NVIDIA_ENTRYPOINT},
-        {"bashrc": ""},
-        {"newer_candidates": False},
-        {"ubuntu_lists": False, "newer_candidates": False, "nvidia_lists": False},
-    ],
-    ids=lambda changes: ", ".join(f"{name}={str(value)[:5]}" for name, value in changes.items()),
-)
-def test_a_base_may_differ(build_on: BuildOn, changes: dict[str, Any]) -> None:
-    made = build_on(official(VERSION, **changes), **LEAN)
+DIFFERENCES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "no lists of NVIDIA": {"nvidia_lists": False, "newer_candidates": False},
+    "no lists": {"ubuntu_lists": False, "newer_candidates": False, "nvidia_lists": False},
+    "apt as in Ubuntu": {"docker_apt": False},
+    "entrypoint of NVIDIA": {"entrypoint": NVIDIA_ENTRYPOINT},
+    "no bashrc": {"bashrc": ""},
+    "nothing newer": {"newer_candidates": False},
+}
+DIFFERENCES["most at once"] = {
+    name: value for changes in DIFFERENCES.values() for name, value in changes.items()
+}
+
+
+@pytest.mark.parametrize("difference", by_default("most at once", among=DIFFERENCES))
+def test_a_base_may_differ(build_on: BuildOn, difference: str) -> None:
+    made = build_on(official(VERSION, **DIFFERENCES[difference]), **LEAN)
+    assert "init_env1.sh: " not in made.build()  # list and image agree
     made.up()
     assert made.exec(service(made), "apt-mark", "showhold").split() == sorted(LISTED)
     assert made.exec(service(made), "id", "-un") == "ai\n"
+    assert made.exec(service(made), "bash", "-c", "command -v sshd || echo none") == "none\n"
+    assert "LD_LIBRARY_PATH=/usr/local/cuda" in made.exec(service(made), "bash", "-lc", "printenv")
     made.compose("down", "--timeout=1")
 
 
-@pytest.mark.parametrize(
-    ("taken", "uid", "gid"),
-    [
-        ((("ubuntu", PERSON, PERSON),), PERSON, PERSON),
-        ((("ai", 2000, 2000),), PERSON, PERSON),
-        ((("other", PERSON, 2000), ("ai", 2000, PERSON)), PERSON, PERSON),
-        ((), PERSON, 100),  # the group users
-        ((), 4294967294, 4294967294),
-    ],
-    ids=["UID taken", "name taken", "both taken", "GID of users", "huge UID"],
-)  # fmt: skip
-def test_the_person_exists_whoever_was_there_before(
-    build_on: BuildOn, taken: tuple[tuple[str, int, int], ...], uid: int, gid: int
-) -> None:
-    made = build_on(official(VERSION, users=taken), uid=uid, gid=gid, **LEAN)
+TAKEN: dict[str, tuple[tuple[tuple[str, int, int], ...], int, int]] = {
+    "UID": ((("ubuntu", PERSON, PERSON),), PERSON, PERSON),
+    "name": ((("ai", 2000, 2000),), PERSON, PERSON),
+    "both": ((("other", PERSON, 2000), ("ai", 2000, PERSON)), PERSON, PERSON),
+    "GID, by users": ((), PERSON, 100),
+    "nothing, with a huge UID": ((), 4294967294, 4294967294),
+}
+"""The users of a base: name, UID and GID; and the UID and GID of the person."""
+
+
+@pytest.mark.parametrize("taken", by_default("both", among=TAKEN))
+def test_the_person_exists_whoever_was_there_before(build_on: BuildOn, taken: str) -> None:
+    users, uid, gid = TAKEN[taken]
+    made = build_on(official(VERSION, users=users), uid=uid, gid=gid, **LEAN)
     made.build()
     script = f"getent passwd ai; getent passwd {uid} | wc -l; stat -c %u:%g /AI"
     script += "; du -s /var/log | cut -f1"
@@ -144,6 +145,7 @@ def test_the_second_image_on_an_ubuntu_fetches_nothing_again(build_on: BuildOn) 
     assert {line.split()[-3] for line in logs[1].splitlines() if " Get:" in line} <= {"InRelease"}
 
 
+@pytest.mark.full
 def test_two_builds_have_the_same_files_with_the_same_content(build_on: BuildOn) -> None:
     made = build_on(official(VERSION), packages=[])
     contents = []
@@ -211,7 +213,7 @@ def mirror() -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
-@pytest.mark.parametrize("codename", RELEASES)
+@pytest.mark.parametrize("codename", by_default("noble", among=RELEASES))
 def test_apt_pip_and_conda_download_from_the_mirror(
     build_on: BuildOn, mirror: tuple[str, list[str]], codename: str
 ) -> None:
@@ -234,12 +236,3 @@ def test_apt_pip_and_conda_download_from_the_mirror(
     ]
     assert f"index-url = {url}/pypi/simple\n" in in_image(image, "cat /etc/pip.conf")
     assert f"channel_alias: {url}/anaconda/cloud\n" in in_image(image, "cat /etc/conda/.condarc")
-
-
-def test_without_ssh_a_container_stays_up_and_has_no_sshd(build_on: BuildOn) -> None:
-    made = build_on(official(VERSION), ssh=False)
-    made.up()
-    assert made.container(service(made))["State"]["Running"]
-    assert made.exec(service(made), "bash", "-c", "command -v sshd || echo none") == "none\n"
-    assert "LD_LIBRARY_PATH=/usr/local/cuda" in made.exec(service(made), "bash", "-lc", "printenv")
-    made.compose("down", "--timeout=1")

@@ -20,6 +20,7 @@ from tests.e2e.bases import rootfs_image
 from tests.e2e.company import Company, company_network
 from tests.e2e.packages import Files, Key, make_package, make_repository
 from tests.e2e.support import in_image, output, run
+from tests.support import by_default
 
 SYSTEMS = {
     "focal": "ubuntu",
@@ -161,13 +162,6 @@ host/setup.sh --check
 Become = Callable[[str], tuple[str, str]]
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One Ubuntu and one Debian, and once before a release all of them."""
-    if "codename" in metafunc.fixturenames:
-        full = metafunc.config.getoption("--hypothesis-profile") == "full"
-        metafunc.parametrize("codename", SYSTEMS if full else ["noble", "bookworm"])
-
-
 @pytest.fixture(scope="module")
 def become_ready(site: Site) -> Iterator[Become]:
     """Run setup.sh twice on a bare machine; return what it printed, and an image of the machine."""
@@ -189,6 +183,7 @@ def become_ready(site: Site) -> Iterator[Become]:
         run("docker", "image", "rm", name)
 
 
+@pytest.mark.parametrize("codename", by_default("noble", "bookworm", among=SYSTEMS))
 def test_a_bare_server_becomes_ready_and_a_second_run_changes_nothing(
     site: Site, become_ready: Become, codename: str
 ) -> None:
