@@ -11,7 +11,7 @@ import pytest
 
 from tests.answers import CLUSTER
 from tests.releases import NEWEST, Host, Repository
-from tests.support import git
+from tests.support import by_default, git
 
 OLD = "0.9.1"
 """The release before files moved, tagged by the fixture."""
@@ -44,7 +44,7 @@ def template(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return target
 
 
-@pytest.fixture(params=["host", "cluster"])
+@pytest.fixture(params=by_default("host", among=["host", "cluster"]))
 def made(
     request: pytest.FixtureRequest, template: Path, article: dict[str, Any], tmp_path: Path
 ) -> Host:

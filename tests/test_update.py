@@ -29,7 +29,7 @@ from tests.releases import (
     with_earlier_release,
     with_later_release,
 )
-from tests.support import ROOT, git
+from tests.support import ROOT, by_default, git
 
 CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text())
 QUESTIONS = {  # of a host, without the advanced ones
@@ -129,17 +129,13 @@ def test_a_version_is_added_at_the_prompt_and_everything_else_confirmed(host: Ho
     assert host.answers["ports"] == {"1.15.5": 10022, "2.9.3": 20922, "2.17.0": 20022}
 
 
-def test_a_removed_version_goes_and_its_port_stays_reserved(host: Host) -> None:
+def test_a_removed_version_goes_and_comes_back_with_its_port_and_every_byte(host: Host) -> None:
+    before = host.files()
     host.answer(tf_versions=["2.17.0"])
     assert not (host.path / "images/tf1.15.5/Dockerfile").exists()
     assert set(blocks(host)) == {"tf2.17.0"}
     assert "10022" not in host.read("ssh_config") + host.read("README.md")
     assert host.answers["ports"] == {"1.15.5": 10022, "2.17.0": 20022}
-
-
-def test_a_version_that_comes_back_has_its_port_and_every_byte_again(host: Host) -> None:
-    before = host.files()
-    host.answer(tf_versions=["2.17.0"])
     host.answer(tf_versions=["1.15.5", "2.17.0"])
     assert host.files() == before
 
@@ -337,7 +333,16 @@ EARLIER: dict[str, Change] = {
 }
 
 
-@pytest.mark.parametrize("earlier", EARLIER)
+def at_once(template: Path) -> None:
+    """All of them."""
+    for change in list(EARLIER.values())[:-1]:
+        change(template)
+
+
+EARLIER["all at once"] = at_once
+
+
+@pytest.mark.parametrize("earlier", by_default("all at once", among=EARLIER))
 def test_an_update_from_an_earlier_release_keeps_answers_and_ports_without_a_conflict(
     earlier: str,
     repository: Repository,
@@ -493,20 +498,20 @@ def assert_edits_are_there(host: Host) -> None:
     assert host.read("NOTES.md") == "Ours.\n"
 
 
-@pytest.mark.parametrize(
-    "versions",
-    [["2.17.0"], ["1.15.5"], ["2.9.3"], ["1.14.0", "1.15.5", "2.9.3", "2.17.0", "2.21.0"]],
-    ids=", ".join,
-)
-def test_edits_survive_versions_that_come_and_go(host: Host, versions: list[str]) -> None:
+def test_edits_survive_versions_and_answers_that_come_and_go(host: Host) -> None:
     edit_by_hand(host)
-    host.answer(tf_versions=versions)
-    assert host.conflicts() == []
-    assert_edits_are_there(host)
-    assert set(blocks(host)) == {service_name(version) for version in versions} | {"registry"}
+    for answers in (
+        {"tf_versions": ["2.9.3"], "uid": 1001, "packages": ["vim"]},
+        {"tf_versions": ["1.14.0", "1.15.5", "2.9.3", "2.17.0", "2.21.0"], "sudo": True},
+    ):
+        host.answer(**answers)
+        assert host.conflicts() == []
+        assert_edits_are_there(host)
+        versions = {service_name(version) for version in host.answers["tf_versions"]}
+        assert set(blocks(host)) == versions | {"registry"}
 
 
-@pytest.mark.parametrize("earlier", ["older text", "older extensions under the same names"])
+@pytest.mark.parametrize("earlier", by_default("all at once", among=EARLIER))
 def test_edits_survive_a_release(
     earlier: str,
     repository: Repository,
@@ -515,7 +520,9 @@ def test_edits_survive_a_release(
     tmp_path: Path,
 ) -> None:
     template = with_earlier_release(copier_template, tmp_path / "template", EARLIER[earlier])
-    host = repository.copy(template, article, tag="0.9.0")
+    given = {**article, "tf_versions": ["1.15.5", "2.11.0"]}
+    del given["ports"]
+    host = repository.copy(template, given, tag="0.9.0")
     edit_by_hand(host)
     host.update()
     assert host.conflicts() == []
@@ -546,14 +553,6 @@ def test_the_files_in_certs_are_the_users_even_for_recopy(
     (host.path / "images/certs/.gitkeep").write_text("kept by hand\n")
     copier_command("recopy", "--trust", "--force", str(host.path))
     assert host.read("images/certs/.gitkeep") == "kept by hand\n"
-
-
-@pytest.mark.parametrize("answers", [{"uid": 1001}, {"packages": ["vim"]}, {"sudo": True}], ids=str)
-def test_edits_survive_another_answer(host: Host, answers: dict[str, Any]) -> None:
-    edit_by_hand(host)
-    host.answer(**answers)
-    assert host.conflicts() == []
-    assert_edits_are_there(host)
 
 
 # --- several hosts in one repository ----------------------------------------------------------

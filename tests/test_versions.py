@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,10 @@ def test_what_is_preselected_is_seen_in_a_terminal_of_80_by_24(
     screen = pyte.Screen(80, 24)
     stream = pyte.Stream(screen)
     try:
-        while not screen.display[-1].strip():  # 28 rows do not fit
-            stream.feed(prompt.read_nonblocking(4096, timeout=60))
+        with suppress(pexpect.TIMEOUT):  # a second of silence: all is drawn
+            while True:
+                drawn = screen.display[-1].strip()  # 28 rows do not fit
+                stream.feed(prompt.read_nonblocking(4096, timeout=1 if drawn else 60))
     finally:
         prompt.close(force=True)
     rows = [line.rstrip() for line in screen.display]
