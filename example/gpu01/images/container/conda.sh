@@ -3,8 +3,11 @@
 # ~/.bashrc. Login shells read it from /etc/profile.d, others from /etc/bash.bashrc, and
 # scripts and zsh by a line of theirs: . /etc/profile.d/10-conda.sh
 
+_conda_path=/home/ai/miniconda3
+
 _conda_too_new() {
-    echo 'conda: /home/ai/miniconda3 needs a newer glibc than this Ubuntu has: here it only activates environments' >&2
+    echo "conda: $_conda_path needs a newer glibc than this Ubuntu has:" \
+        "here it only activates environments" >&2
 }
 
 _conda_refuse_init() {
@@ -14,8 +17,8 @@ _conda_refuse_init() {
 
 # Where conda looks for an environment: first where it makes those of this user.
 _conda_find() (
-    set -- "$1" /home/ai/miniconda3/envs ~/.conda/envs
-    if [ ! -w /home/ai/miniconda3/envs ]; then set -- "$1" "$3" "$2"; fi
+    set -- "$1" "$_conda_path/envs" ~/.conda/envs
+    if [ ! -w "$_conda_path/envs" ]; then set -- "$1" "$3" "$2"; fi
     if [ ! -d "$2/$1/conda-meta" ] && [ -d "$3/$1/conda-meta" ]; then set -- "$1" "$3"; fi
     echo "$2/$1"
 )
@@ -25,7 +28,7 @@ _conda_activate() {
     _conda_deactivate
     case $1 in
         */*) CONDA_PREFIX=$1 ;;
-        base) CONDA_PREFIX=/home/ai/miniconda3 ;;
+        base) CONDA_PREFIX=$_conda_path ;;
         *) CONDA_PREFIX=$(_conda_find "$1") ;;
     esac
     if [ ! -d "$CONDA_PREFIX/conda-meta" ]; then
@@ -61,10 +64,10 @@ _conda_run_scripts() {
     done
 }
 
-if /home/ai/miniconda3/bin/python -V >/dev/null 2>&1; then
+if "$_conda_path/bin/python" -V >/dev/null 2>&1; then
     # PATH has condabin from the image; with a level, the hook does not add it again.
     export CONDA_SHLVL="${CONDA_SHLVL:-0}"
-    . /home/ai/miniconda3/etc/profile.d/conda.sh
+    . "$_conda_path/etc/profile.d/conda.sh"
     # conda's function calls this one with every subcommand.
     __conda_exe() (
         if [ "${1-}" = init ]; then
@@ -73,7 +76,7 @@ if /home/ai/miniconda3/bin/python -V >/dev/null 2>&1; then
         fi
         "$CONDA_EXE" "$@"
     )
-elif [ -x /home/ai/miniconda3/bin/python ]; then
+elif [ -x "$_conda_path/bin/python" ]; then
     conda() {
         case ${1-} in
             activate) _conda_activate "${2-base}" ;;

@@ -5,6 +5,7 @@ set -euo pipefail
 
 # The environment may name others: PROJECT_PATH and SSH_HOST_KEY.
 project=${2:-${PROJECT_PATH:-/home/ai/tensorflow_volume}}
+conda=/home/ai/miniconda3
 host_key=${SSH_HOST_KEY:-/AI/.ssh/ssh_host_ed25519_key}
 host_home=${1:-/home/ai}
 home_keys=$host_home/.ssh/authorized_keys
@@ -50,10 +51,10 @@ check_mounts() {
         exit 1
     fi
     # Whose conda it is not makes environments in /AI/.conda/envs.
-    if [[ ! -x /home/ai/miniconda3/bin/python ]]; then
-        say 'there is no conda in /home/ai/miniconda3' "that $(id -u) can run; on the server run: sudo host/setup.sh"
-    elif ! /home/ai/miniconda3/bin/python -V >/dev/null 2>&1; then
-        say '/home/ai/miniconda3/bin/python does not run on this Ubuntu; here conda only activates environments'
+    if [[ ! -x $conda/bin/python ]]; then
+        say "there is no conda in $conda that $(id -u) can run; on the server run: sudo host/setup.sh"
+    elif ! "$conda/bin/python" -V >/dev/null 2>&1; then
+        say "$conda/bin/python does not run on this Ubuntu; here conda only activates environments"
     fi
 }
 
