@@ -164,8 +164,13 @@ make_release() {
     if [[ -z ${packages[*]} || ${packages[*]}${requirements[*]} != *tensorflow* ]]; then
         fail "$files/$release.yml lists no packages of conda or none of TensorFlow; restore it from git"
     fi
+    say "make $release, step 1 of 3: conda installs ${packages[*]}"
     conda_create "${packages[@]}"
-    if [[ -n ${requirements[*]} ]]; then "$prefix/bin/python" -m pip install "${requirements[@]}"; fi
+    if [[ -n ${requirements[*]} ]]; then
+        say "make $release, step 2 of 3: pip installs ${requirements[*]}"
+        "$prefix/bin/python" -m pip install "${requirements[@]}"
+    fi
+    say "make $release, step 3 of 3: share files with other releases, and protect it"
     open_own_cuda
     share_cuda
     pin_packages
@@ -227,8 +232,10 @@ protect_release() {
 # conda would link its own packages to its cache, and copies what pip installed, the greater
 # part. Here a copy shares what nobody edits: large files that are no text.
 copy_release() {
+    say "make $project, step 1 of 2: conda copies $release"
     conda_create --copy --clone "$original"
     rm -f "$prefix/$(dirname "$(find_site)")/EXTERNALLY-MANAGED"
+    say "make $project, step 2 of 2: share large files with $release"
     open_own_cuda
     pin_packages
     if [[ -O $original ]]; then

@@ -38,28 +38,34 @@ fail() {
 }
 
 save() {
-    local folder=$1 images
+    local folder=$1 images size
     mkdir -p "$folder"
+    say "step 1 of 4: packages and Miniforge"
     bash host/setup.sh --download "$folder" || exit 1
-    say "build the images"
+    say "step 2 of 4: build the images"
     docker compose build || fail "the images could not be built; the messages are above"
     mapfile -t images < <(docker compose config --images | sort --unique)
-    say "write ${images[*]} to $folder/images.tar, which takes minutes"
-    docker save --output "$folder/images.tar" "${images[@]}" || fail "docker could not save ${images[*]}; pull the images of your own services, and free space in $folder"
-    say "compute checksums"
+    size=$(docker image inspect --format '{{.Size}}' "${images[@]}" 2>/dev/null | awk '{sum += $1} END {printf "%.1f", sum / 1e9}') || true
+    say "step 3 of 4: write ${images[*]} to $folder/images.tar, at most $size GB"
+    docker save "${images[@]}" | dd of="$folder/images.tar" bs=1M iflag=fullblock status="$(progress)" || fail "docker could not save ${images[*]}; pull the images of your own services, and free space in $folder"
+    say "step 4 of 4: compute checksums"
     (cd "$folder" && sums=$(find . -type f ! -name SHA256SUMS -exec sha256sum {} +) && echo "$sums" >SHA256SUMS)
     say "$folder is complete ($(du --summarize --human-readable "$folder" | cut -f 1))"
 }
 
+# How dd shows what is written so far: at a terminal alone.
+progress() { if [[ -t 2 ]]; then echo progress; else echo none; fi; }
+
 load() {
-    local folder=$1
+    local folder=$1 quiet=()
     if [[ ! -f $folder/SHA256SUMS ]]; then
         fail "$folder is not a folder that host/bundle.sh save has completed; copy it again"
     fi
-    say "verify $folder"
+    say "step 1 of 2: verify $folder"
     (cd "$folder" && sha256sum --check --quiet SHA256SUMS) || fail "$folder is damaged; the files are named above; copy it again"
-    say "load the images, which takes minutes"
-    docker load --quiet --input "$folder/images.tar" || fail "Docker did not load the images; run: host/doctor"
+    say "step 2 of 2: load the images"
+    if [[ ! -t 1 ]]; then quiet=(--quiet); fi # a person sees Docker's own progress
+    docker load "${quiet[@]}" --input "$folder/images.tar" || fail "Docker did not load the images; run: host/doctor"
     say "now run: docker compose up -d --wait"
 }
 
