@@ -50,6 +50,8 @@ def _check(arguments: argparse.Namespace) -> int:
     check = Check(index, say, deep=arguments.deep)
     missing = [] if arguments.versions else check.missing()
     check.releases(arguments.versions or list(known))
+    if not arguments.versions:
+        check.debuggers()
     if arguments.registry:
         say(f"images in {arguments.registry}")
         compare_images(Registry(arguments.registry), check.report, arguments.prefix)

@@ -9,7 +9,7 @@ from typing import Any
 
 from packaging.version import Version
 
-from extensions import catalogue, gpus
+from extensions import catalogue, editors, gpus
 from extensions.gpus import Code, Fit
 from extensions.release import Release
 
@@ -129,6 +129,17 @@ class Check:
             if release.requirement:
                 self._say(f"{version}: wheel")
                 self._release(release)
+
+    def debuggers(self) -> None:
+        """Compare the debugpy of each Python with the newest that pip installs for it."""
+        self._say("debugpy")
+        found = {v: wheels for v, wheels in self.wheels("debugpy").items() if is_final(v)}
+        newest = max(found, key=Version)
+        for python in (f"3.{minor}" for minor in range(5, 14)):
+            takes = [v for v, wheels in found.items() if any(w.takes(python) for w in wheels)]
+            has = editors.extensions_for(python).debugpy or newest
+            about = f"debugpy for Python {python}"
+            self.report.compare(about, "newest version", has, max(takes, key=Version, default=""))
 
     def _release(self, release: Release) -> None:
         report, version = self.report, release.version

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import requests
+from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 from pypi_simple import ACCEPT_JSON_PREFERRED, DistributionPackage, PyPISimple
 from remotezip import RemoteZip  # type: ignore[import-untyped]
@@ -77,6 +78,10 @@ class Wheel:
         """Python that it is for, such as ``3.11``, from its tag."""
         tag = self.name.split("-")[2]
         return f"{tag[2]}.{tag[3:]}"
+
+    def takes(self, python: str) -> bool:
+        """Return whether pip installs it for a Python, such as ``3.11``."""
+        return SpecifierSet(self._package.requires_python or "").contains(f"{python}.99")
 
     @property
     def yanked(self) -> bool:

@@ -26,7 +26,7 @@ class Extensions:
     debugger: str | None
     """Of Python Debugger."""
     debugpy: str | None
-    """Of the package in it, for an environment where the newest debugger cannot start."""
+    """Of the package, for an environment where the newest debugger cannot start."""
     test_explorer: str | None
     """Of Python, where the test explorer is wanted: all else of the newest runs from 3.6 on."""
 
@@ -42,6 +42,11 @@ def _row(name: str, python: str) -> dict[str, str | None]:
     table: list[dict[str, str | None]] = data.load("editors.yaml")[name]
     rows = [row for row in table if Version(str(row["python"])) <= Version(python)]
     return rows[-1]
+
+
+def newest_takes(name: str) -> str:
+    """Return the oldest Python that the newest ``debugger`` or ``test_explorer`` takes."""
+    return str(data.load("editors.yaml")[name][-1]["python"])
 
 
 def extensions_for(python: str) -> Extensions:

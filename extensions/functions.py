@@ -167,6 +167,7 @@ GLOBALS: dict[str, Any] = {
     "mirror_urls": of_answers(lambda answers: mirrors.urls(answers[MIRROR])),
     "namespace_of": namespace_of,
     "newer_glibc": of_answers(containers.newer_glibc),
+    "newest_takes": editors.newest_takes,
     "object_name": cluster.object_name,
     "own_cuda": of_answers(
         lambda answers: any(container.own_cuda for container in containers.plan(answers))

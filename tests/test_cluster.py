@@ -120,6 +120,7 @@ def test_the_directory_has_exactly_its_files(project: CopierProject, person: str
     expected |= {"base/scripts/stop.sh"}
     expected |= {f"base/{name}.yaml" for name in ("kustomization", "namespace", "pod", "storage")}
     expected |= {f"base/environments/{name}" for name in ("new.sh", "cuda.py", "facts.sh")}
+    expected.add("base/environments/project.code-workspace")
     expected |= {"compose.yml"}
     expected |= {"images/init_env1.sh", "images/init_env2.sh", "images/container/sshd_config"}
     expected |= {f"images/container/{name}.sh" for name in (*CONTAINER_SCRIPTS, "login")}

@@ -169,6 +169,7 @@ def test_the_directory_has_exactly_its_files(project: CopierProject) -> None:
     expected = {".copier-answers.yml", ".gitattributes", ".gitignore", ".env", "README.md"}
     expected |= {"docker-compose.yml", "images/certs/.gitkeep"}
     expected |= {"environments/new.sh", "environments/cuda.py", "environments/facts.sh"}
+    expected |= {"environments/project.code-workspace"}
     expected |= {"images/init_env1.sh", "images/init_env2.sh"}
     expected |= {f"images/container/{name}.sh" for name in CONTAINER_SCRIPTS}
     expected |= {
@@ -435,6 +436,7 @@ def test_an_environment_has_exactly_its_release(project: CopierProject) -> None:
         assert file["channels"] == ["conda-forge"]
         assert python == f"python={release.environment_python}"
         debugpy = {"3.6": ["debugpy==1.5.1"], "3.7": ["debugpy==1.7.0"]}
+        debugpy |= {python: ["debugpy==1.8.21"] for python in ("3.8", "3.9")}
         debugger = debugpy.get(release.environment_python, [])
         assert bounds == [name for name in release.constraints if name.startswith("setuptools")]
         assert requirements == {"pip": [release.requirement, *release.constraints, *debugger]}
@@ -476,6 +478,7 @@ def test_a_dev_container_installs_a_debugger_that_takes_its_oldest_python(
     project: CopierProject,
 ) -> None:
     versions = {"3.6": "@2023.1.12492010", "3.7": "@2024.0.1"}
+    versions |= dict.fromkeys(("3.8", "3.9"), "@2026.6.0")
     for service, group in groups(project).items():
         path = project.path / ".devcontainer" / service / "devcontainer.json"
         extensions = json.loads(path.read_text())["customizations"]["vscode"]["extensions"]
@@ -484,11 +487,34 @@ def test_a_dev_container_installs_a_debugger_that_takes_its_oldest_python(
             line = group.toolkit.line
             releases = tuple(r for r in catalogue.releases().values() if r.toolkit.line == line)
         pythons = [release.environment_python for release in releases if release.installable]
-        oldest = min(pythons, key=Version, default="")
+        in_image = (group.releases[0].python or "3.13").rstrip("?")
+        oldest = min(pythons, key=Version, default=in_image)
         debugger = f"ms-python.debugpy{versions.get(oldest, '')}"
         assert extensions == ["ms-python.python", debugger, "ms-toolsai.jupyter"]
-        told = f"| {service} | `code --install-extension {debugger}` |"
-        assert (told in (project / "README.md").read_text()) == ("@" in debugger)
+
+
+def test_a_workspace_debugs_by_every_python(project: CopierProject) -> None:
+    workspace = json.loads((project / "environments/project.code-workspace").read_text())
+    recommended = workspace["extensions"]["recommendations"]
+    assert recommended == ["ms-python.python", "ms-python.debugpy", "ms-toolsai.jupyter"]
+    configurations = {one["name"]: one for one in workspace["launch"]["configurations"]}
+    tasks = {one["label"]: one["command"] for one in workspace.get("tasks", {}).get("tasks", [])}
+    environments = [
+        yaml.safe_load(path.read_text())["dependencies"]
+        for path in project.path.glob("environments/*.yml")
+    ]
+    old = any("debugpy==" in str(dependencies) for dependencies in environments)
+    attach = configurations.get("This file, Python before 3.10")
+    assert attach or not old
+    assert len(configurations) == 2 if attach else (len(configurations), tasks) == (1, {})
+    if attach:
+        command, port = tasks[attach["preLaunchTask"]], attach["connect"]["port"]
+        assert f"--listen {port} " in command
+        assert f":{port:04X} " in command
+    tests = tasks.get("test explorer for Python before 3.8", "")
+    assert tests in ("", "code --install-extension ms-python.python@2024.6.0")
+    for dependencies in environments:
+        assert tests or not {"python=3.6", "python=3.7"} & set(map(str, dependencies))
 
 
 def test_every_release_has_an_alias_that_leads_to_its_container_and_environment(

@@ -21,6 +21,7 @@ import jsonschema
 import pytest
 import requests
 import yaml
+from packaging.version import Version
 
 from catalogue import entries, marks, pages
 from catalogue.check import READS, Check, Report
@@ -89,6 +90,9 @@ class FakeWheel:
     yanked: bool = False
     info: BuildInfo | None = None
 
+    def takes(self, python: str) -> bool:
+        return Version(python) >= Version(self.python)
+
     def build_info(self) -> BuildInfo | None:
         return self.info
 
@@ -151,6 +155,23 @@ def test_a_release_that_agrees_is_silent_and_each_fact_that_does_not_is_named() 
         "2.14.0: cuDNN is 9, and the catalogue has 8",
     ]
     assert "whether PyPI has it" in str(checked({}, ["2.14.0"]).report.differences[0])
+
+
+def test_a_debugpy_that_takes_no_python_of_before_is_named() -> None:
+    newest = {"1.5.1": "3.5", "1.7.0": "3.7", "1.8.21": "3.8", "1.8.22": "3.10"}
+
+    def differences() -> list[str]:
+        check = Check(Index("https://pypi.invalid/simple/"), lambda _: None)
+        wheels = {version: [FakeWheel(python)] for version, python in newest.items()}
+        check._wheels = {"debugpy": wheels}  # type: ignore[dict-item]
+        check.debuggers()
+        return list(map(str, check.report.differences))
+
+    assert differences() == []
+    newest["1.9.0"] = "3.11"
+    assert differences() == [
+        "debugpy for Python 3.10: newest version is 1.8.22, and the catalogue has 1.9.0"
+    ]
 
 
 def test_a_gpu_without_code_in_a_wheel_of_the_environment_is_named() -> None:
