@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from bench import (
     cluster,
+    environments,
     fleet,
     generate,
     images,
@@ -36,6 +37,7 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "fleet": fleet.measure,
     "cluster": cluster.measure,
     "sharing": sharing.measure,
+    "environments": environments.measure,
     "images": _images,
     "rebuild": rebuild.measure,
     "start": start.measure,

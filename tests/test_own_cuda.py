@@ -13,6 +13,7 @@ from shlex import quote
 
 import pytest
 
+from tests.doctor import doctor
 from tests.support import ROOT
 
 CUDA = ROOT / "template/host/environments/cuda.py"
@@ -172,3 +173,23 @@ def test_what_cannot_be_opened_is_named_and_keeps_nothing_else_out(tmp_path: Pat
     ]
     assert said(python, "import tensorflow_cuda as t; t.open_libraries(); import ctypes;"
                 "print(ctypes.CDLL('libcublas.so.11').whose())") == "1\n"  # fmt: skip
+
+
+def test_the_doctor_opens_each_and_names_what_is_missing(
+    pythons: dict[int, Path], tmp_path: Path
+) -> None:
+    """What host/doctor runs in the container, in an active environment."""
+    names = ["libcublas.so.11", "libcudnn.so.8"]
+
+    def refused(python: Path, *names: str) -> list[str]:
+        opens = [python, "-c", doctor.OPEN, *names]
+        *missing, last = subprocess.check_output(opens, text=True, env={}).split()
+        assert last == "checked"
+        return missing
+
+    assert refused(pythons[1], *names) == []
+    assert refused(pythons[0], *names) == names
+    python = environment(tmp_path, 1)
+    (gone,) = tmp_path.glob("lib/python3*/site-packages/nvidia/cudnn/lib/libcudnn.so.8")
+    gone.unlink()
+    assert refused(python, *names) == ["libcudnn.so.8"]
