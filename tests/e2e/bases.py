@@ -126,6 +126,9 @@ class Base:
     packages: Mapping[str, str | None] = field(default_factory=dict)
     """CUDA apt packages: name to version, None for `made_up_version(name)`."""
 
+    cuda: bool = True
+    """Whether it is dressed up as TensorFlow's; else it is as Ubuntu's own image."""
+
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment on top of `official_env`."""
 
@@ -326,7 +329,7 @@ def _write_context(context: Path, base: Base, digest: str) -> None:
 
 def _dockerfile(base: Base, digest: str) -> str:
     cuda_version = base.env.get("CUDA_VERSION", CUDA_VERSION[base.codename])
-    env = {**official_env(base.codename, cuda_version), **base.env}
+    env = {**(official_env(base.codename, cuda_version) if base.cuda else {}), **base.env}
     labels = {
         STAND_IN_LABEL: "empty packages under the names of CUDA's, for tests only",
         DIGEST_LABEL: digest,
@@ -368,7 +371,7 @@ def _setup_script(base: Base) -> str:
         )
     if base.packages:
         steps.append("dpkg --install /mnt/packages/*.deb")
-    if base.bashrc != "":
+    if base.cuda and base.bashrc != "":
         steps.append("chmod a+rwx /etc/bash.bashrc")
     if base.entrypoint is not None:
         steps.append("chmod a+x /opt/nvidia/nvidia_entrypoint.sh")
@@ -388,8 +391,9 @@ def _files(base: Base) -> dict[str, str]:
     files = {
         "usr/sbin/policy-rc.d": "#!/bin/sh\nexit 101\n",
         "etc/dpkg/dpkg.cfg.d/docker-apt-speedup": "force-unsafe-io\n",
-        "etc/ld.so.conf.d/nvidia.conf": "/usr/local/nvidia/lib\n/usr/local/nvidia/lib64\n",
     }
+    if base.cuda:
+        files["etc/ld.so.conf.d/nvidia.conf"] = "/usr/local/nvidia/lib\n/usr/local/nvidia/lib64\n"
     if not base.ubuntu_lists:
         # what needs no package from Ubuntu must build without one
         files["usr/share/zoneinfo/UTC"] = "a stand-in for time zones"
@@ -406,7 +410,7 @@ def _files(base: Base) -> dict[str, str]:
         )
         if base.codename != "xenial":
             files["etc/dpkg/dpkg.cfg.d/excludes"] = MINIMIZED
-    if base.nvidia_lists:
+    if base.cuda and base.nvidia_lists:
         files.update(
             {
                 f"etc/apt/sources.list.d/{name}": text
@@ -423,7 +427,7 @@ def _files(base: Base) -> dict[str, str]:
     if base.entrypoint is not None:
         files["opt/nvidia/nvidia_entrypoint.sh"] = base.entrypoint
     bashrc = base.bashrc
-    if bashrc is None:
+    if bashrc is None and base.cuda:
         bashrc = BASHRC_UNGUARDED if base.codename in ("xenial", "bionic") else BASHRC_GUARDED
     if bashrc:
         files["etc/bash.bashrc"] = bashrc

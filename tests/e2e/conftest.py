@@ -54,6 +54,15 @@ def official(version: str, **changes: Any) -> Base:
 JAMMY = official(RELEASES["jammy"], extra=("python3-venv",))
 """The stand-in that several tests share."""
 
+WITHOUT_CUDA = Base(
+    tag=f"library/{catalogue.load()['base']['image']}",
+    codename=catalogue.load()["base"]["ubuntu"],
+    cuda=False,
+    extra=("python3",),
+)
+"""The stand-in for Ubuntu's own image, that the container of all releases is built on; with what
+the stand-in for conda runs on."""
+
 
 @pytest.fixture(scope="session")
 def engine() -> None:

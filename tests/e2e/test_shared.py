@@ -1,4 +1,4 @@
-"""A host whose releases of one CUDA share a container."""
+"""A host whose releases share a container: those of one CUDA, or all."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import RELEASES
+from tests.e2e.conftest import RELEASES, WITHOUT_CUDA
 from tests.e2e.support import Directory, Laptop, Person, in_image, output, run
 from tests.releases import Host, Repository
 
 FIRST, JOINING = RELEASES["jammy"], "2.18.0"
+OLDEST = "2.9.3"
 SERVICE, LABEL = "cuda12.3", "org.copier-tensorflow-host.host"
 
 
@@ -76,10 +77,20 @@ def test_the_disk_command_of_the_readme_removes_what_is_gone_and_nothing_of_othe
     host.up()
 
 
-def test_what_was_shared_comes_back_on_its_port(shared: Host, newcomer: Person) -> None:
-    shared.answer(tf_versions=[FIRST], containers="per-cuda")
+def test_one_container_has_all_releases_each_under_its_alias_in_its_environment(
+    shared: Host, newcomer: Person, stand_in: Callable[..., None]
+) -> None:
+    stand_in(WITHOUT_CUDA)
+    releases = {OLDEST: f"tf{OLDEST}-cuda", FIRST: f"tf{FIRST}"}
+    shared.answer(tf_versions=list(releases), containers="one")
+    assert shared.answers["ports"] == {FIRST: 21735, SERVICE: 31245, "tensorflow": 30035}
     directory = Directory(shared.path, shared.answers)
     done = directory.compose("up", "-d", "--build", "--wait", "--remove-orphans")
     assert done.returncode == 0, done.stderr
-    assert shared.answers["ports"] == {FIRST: 21735, SERVICE: 31245}
-    assert Laptop(newcomer, directory).shell(SERVICE, "hostname") == f"e2e-shared-{SERVICE}\n"
+    laptop = Laptop(newcomer, directory)
+    for version, name in releases.items():
+        laptop.shell(f"tf{version}", f"/environments/new.sh {name[2:]}")
+        where = laptop.shell(f"tf{version}", "hostname; echo $CONDA_PREFIX").splitlines()
+        assert where == ["e2e-shared-tensorflow", f"{newcomer.conda}/envs/{name}"]
+    assert directory.exec("tensorflow", "apt-mark", "showhold") == ""
+    assert "CUDA_VERSION" not in directory.exec("tensorflow", "printenv")
