@@ -324,11 +324,11 @@ REFUSED = {
     "walk": "'walk' is neither run nor --help",
     "run": "gpu run needs a command",
     "run -n": "-n needs a value",
-    "run -n 0 true": "-n '0' is no number of GPUs",
+    "run -n 0 true": "-n '0' is not a number of GPUs",
     "run -n 4 true": "-n 4 is more than the 3 GPUs here; ask for fewer",
-    "run --max-time tomorrow true": "--max-time 'tomorrow' is no time such as 90m, 12h or 2d",
-    "run --gpus 1 true": "'--gpus' is no option of gpu run",
-    "run -- no-such-program": "there is no program 'no-such-program'; compare its name and PATH",
+    "run --max-time tomorrow true": "--max-time 'tomorrow' is not a time such as 90m, 12h or 2d",
+    "run --gpus 1 true": "'--gpus' is not an option of gpu run",
+    "run -- no-such-program": "'no-such-program' was not found; check its name and PATH",
 }
 
 

@@ -36,7 +36,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "conda_path": ("/home/ai", "'/home/ai' would make the read-only home"),
     "project_path": ("/home/ai", "'/home/ai' would make host_home"),
     "image_registry": ("", "'' is not a registry; name the one that all nodes pull from"),
-    "image_tag": ("latest", "'latest' does not tell one build from the next"),
+    "image_tag": ("latest", "'latest' is the same tag for every build"),
     "storage": ("ceph", "'ceph' is not a type of storage; choose nfs or hostPath"),
     "nfs_server": ("", "'' is not the name or address of an NFS server"),
     "gpus_per_person": (0, "'0' is not a number of GPUs of a person; write one from 1 to 1024"),

@@ -137,7 +137,7 @@ def _read_image_tag(answer: object) -> str:
         )
     if tag == "latest":
         raise RefusedError(
-            "'latest' does not tell one build from the next; use a tag that rises, such as v2"
+            "'latest' is the same tag for every build; use one that changes, such as v2"
         )
     return tag
 

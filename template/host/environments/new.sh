@@ -6,8 +6,8 @@ set -euo pipefail
 usage='usage: new.sh VERSION [PROJECT]
 Makes the conda environment of a TensorFlow release, or with PROJECT a copy of it, in which you
 install what you like. What both have in common takes disk space once. An environment that is
-there already stays as it is. Who cannot write to the shared conda copies its releases to
-~/.conda/envs, where only their owner can write.
+there already stays as it is. A user who cannot write to the shared conda gets copies of its
+releases in ~/.conda/envs, where only that user can write.
 Exits with 0 when the environment is ready, 1 when it could not be made, 2 when the arguments
 are wrong.'
 
