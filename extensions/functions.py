@@ -30,7 +30,7 @@ from . import (
     sharing,
 )
 from .answers import Answers, RefusedError
-from .questions import tensorflow
+from .questions import devices, tensorflow
 from .questions.general import KIND
 from .questions.images import REGISTRY
 from .questions.network import MIRROR
@@ -163,6 +163,7 @@ GLOBALS: dict[str, Any] = {
     "gpu_families": cluster.gpu_families,
     "gpus_of": of_answers(containers.gpus_of),
     "gpus_by_name": of_answers(containers.gpus_by_name),
+    "gpus_of_nobody": of_answers(devices.gpus_of_nobody),
     "docker_mirror": of_answers(lambda a: registries.docker_mirror(a[REGISTRY])),
     "mirror_urls": of_answers(lambda answers: mirrors.urls(answers[MIRROR])),
     "namespace_of": namespace_of,

@@ -1,9 +1,11 @@
-"""The other generated directories of the repository that a directory is generated into."""
+"""The other generated directories of a repository and of a machine."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +65,45 @@ def _answered(answers_file: Path, host: str) -> str:
     if not isinstance(answers, dict) or str(answers.get("host")) != host:
         return ""
     return str(answers.get("kind", "host"))
+
+
+def started_from(host: str, conf: Mapping[str, Any]) -> str:
+    """Return another directory of this machine whose containers have the host's name.
+
+    Args:
+        host: An answer to the question ``host``.
+        conf: Copier's own settings, nothing outside of Copier. An update renders elsewhere too,
+            quietly, where this directory itself would be another.
+
+    Returns:
+        Its path, empty where there is none or nobody can say.
+    """
+    if not conf or conf["quiet"]:
+        return ""
+    here = os.path.realpath(conf["dst_path"])
+    others = (path for path in _working_directories(host) if os.path.realpath(path) != here)
+    return next(filter(_exists, others), "")
+
+
+def _exists(path: str) -> bool:
+    """Return whether something is there, also where it is closed to this person."""
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@cache
+def _working_directories(project: str) -> list[str]:
+    """Return where the containers of a Compose project were started, as Docker knows it."""
+    label = "com.docker.compose.project"
+    command = ["docker", "ps", "--all", f"--filter=label={label}={project}",
+               "--format", f'{{{{.Label "{label}.working_dir"}}}}']  # fmt: skip
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603 (a checked name)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return sorted(set(run.stdout.splitlines()) - {""})

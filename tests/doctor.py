@@ -71,8 +71,8 @@ class StandIn(doctor.Machine):  # type: ignore[misc,name-defined]
         return found if isinstance(found, bytes) else super().read(path)
 
     def stat(self, path: str) -> Any:
-        self._file(path)
-        return super().stat(path)
+        found = self._file(path)
+        return found if isinstance(found, os.stat_result) else super().stat(path)
 
     def names(self, folder: str) -> Any:
         self._file(folder)
@@ -192,6 +192,7 @@ def sound_machine() -> StandIn:
     }
     made.files = {
         "/proc/net/route": ROUTES,
+        "/etc/localtime": PROGRAM.stat(),
         "/run/systemd/resolve/resolv.conf": FileNotFoundError(2, "No such file or directory"),
         "/etc/resolv.conf": b"nameserver 10.0.0.53\nsearch example.com\n",
     }
@@ -209,7 +210,11 @@ class Host:
     def report(self, *arguments: str) -> list[Any]:
         """Return what the checks find, as the program has it before it prints."""
         host = doctor.Host(self.machine, str(self.path))
-        return list(doctor.results(host, "--usage" in arguments))
+        return list(
+            doctor.results(
+                host, [*doctor.CHECKS, doctor.usage] if "--usage" in arguments else doctor.CHECKS
+            )
+        )
 
     def lines(self, *arguments: str) -> list[str]:
         return [" ".join(result.line().split()) for result in self.report(*arguments)]

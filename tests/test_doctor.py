@@ -91,6 +91,7 @@ SOUND = [
     "ok users UIDs in containers are those of the server",
     "ok toolkit Docker has the NVIDIA runtime",
     "ok paths all directories to mount exist",
+    "ok timezone /etc/localtime has the time zone of the containers",
     "ok user the containers run as {uid}:{uid}",
     "ok conda {home}/conda",
     "ok glibc every container has the glibc 2.17 that conda needs",
@@ -311,6 +312,8 @@ CASES: dict[str, tuple[Change, str]] = {
     "a file for projects": (both(at_home(lambda home: shutil.rmtree(home / "projects")), at_home(lambda home: (home / "projects").touch())), "fail paths project_path: {home}/projects is not a directory; run: sudo host/setup.sh"),
     "a closed home": (file("{home}/*", FORBIDDEN), "warn paths conda_path: {home}/conda is closed to alice ({home} has mode 750), so it is not checked; run: sudo {here}/host/doctor"),
     "a file server that is down": (file("{home}/projects", TimeoutError("no answer within 10 s")), "fail paths project_path: {home}/projects cannot be read: no answer within 10 s; look at its disk or file server: findmnt --target {home}/projects"),
+    "no time zone": (file("/etc/localtime", GONE), "fail timezone /etc/localtime is missing, and the containers mount it; run: sudo host/setup.sh"),
+    "a directory that Docker made for the time zone": (file("/etc/localtime", Path("/").stat()), "fail timezone /etc/localtime is no file, and the containers mount it; run: sudo rmdir /etc/localtime; sudo host/setup.sh"),
     "no .env": (file("{here}/.env", GONE), "fail user .env: .env cannot be read: No such file or directory; write CURRENT_UID={uid}:{uid} to .env"),
     "a closed .env": (file("{here}/.env", FORBIDDEN), "warn user .env: .env cannot be read: Permission denied, so owners are not checked; run: sudo {here}/host/doctor"),
     "no uid": (write(".env", "CURRENT_UID=me\n"), "fail user .env: CURRENT_UID in .env is 'me', not the uid:gid of an ordinary user; write CURRENT_UID={uid}:{uid} to .env"),
@@ -347,7 +350,7 @@ CASES: dict[str, tuple[Change, str]] = {
     "odd routes": (file("/proc/net/route", b""), "warn networks the server's routes cannot be read, so they are not compared; run: ip route"),
     "enough subnets": (info(DefaultAddressPools=[{"Base": "10.9.0.0/16", "Size": 18}, {"Base": "fd00::/8", "Size": 64}]), "ok networks no route of the server overlaps Docker's networks"),
     "few more subnets": (info(DefaultAddressPools=[{"Base": "10.9.0.0/16", "Size": 17}]), f"warn networks subnets: Docker uses 1 of about 2 subnets: another directory may not start; run: docker network prune; or give Docker more default-address-pools in /etc/docker/daemon.json: {POOLS}"),
-    "the same host twice": (has(container(), another()), "fail project /usr: has gpu01-tf2.9.3 under the same name gpu01: docker compose up here would replace or remove them; do not start here; answer another 'host' in this directory, and another 'port_offset'"),
+    "the same host twice": (has(container(), another()), "fail project /usr: has gpu01-tf2.9.3 under the same name gpu01: docker compose up here would replace or remove them; answer another 'host' and another 'port_offset' in this directory; or, to start it here from now on, run first in the other one: docker compose down"),
     "a directory that was moved": (both(has(another()), file("/usr", GONE)), "warn project /usr: no longer exists, and gpu01-tf2.9.3 was started from there; if this is that directory under another name, run: docker compose up -d --wait"),
     "another host": (has(another("gpu02")), "ok project no other directory has containers of the name gpu01"),
     "no ss": (no("ss"), "warn ports ss is not installed, so the ports are not checked; run: sudo apt-get install iproute2"),
@@ -492,6 +495,20 @@ def test_json_has_the_same_lines(host: Host, capsys: pytest.CaptureFixture[str])
     ].items()
 
 
+def test_one_check_alone_decides_before_a_start(
+    host: Host, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A driver that is missing is no reason, another directory's containers are."""
+    no("nvidia-smi")(host)
+    assert doctor.main(["--only", "project"], host.machine, str(host.path)) == 0
+    assert capsys.readouterr().out == (
+        "ok    project    no other directory has containers of the name gpu01\n"
+    )
+    has(another())(host)
+    assert doctor.main(["--only", "project"], host.machine, str(host.path)) == 1
+    assert capsys.readouterr().out.startswith("fail  project    /usr: has gpu01-tf2.9.3 under the")
+
+
 def test_only_a_failure_is_a_failure(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
     no("timedatectl")(host)
     assert doctor.main([], host.machine, str(host.path)) == 0
@@ -500,7 +517,14 @@ def test_only_a_failure_is_a_failure(host: Host, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize(
     ("arguments", "status"),
-    [(["--help"], 0), (["--jsn"], 2), (["--js"], 2), (["--json", "x"], 2), (["--json=1"], 2)],
+    [
+        (["--help"], 0),
+        (["--jsn"], 2),
+        (["--js"], 2),
+        (["--json", "x"], 2),
+        (["--json=1"], 2),
+        (["--only", "projects"], 2),
+    ],
 )
 def test_it_says_how_it_is_called(
     arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]
@@ -509,7 +533,7 @@ def test_it_says_how_it_is_called(
         doctor.main(arguments)
     assert end.value.code == status
     printed = capsys.readouterr()
-    assert "usage: host/doctor [-h] [--json] [--usage]" in printed.out + printed.err
+    assert "usage: host/doctor [-h] [--json] [--usage] [--only CHECK]" in printed.out + printed.err
     if status == 0:
         assert "exit status: 0 no check fails; 1 a check fails; 2 wrong arguments" in printed.out
 

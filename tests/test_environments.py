@@ -1,23 +1,26 @@
 """environments/new.sh and what the shells of the containers read, with a stand-in for conda.
 
 conda's own code of today is in no registry that tests may use: PyPI has 4.3.16 of 2017. The
-stand-in does what 4.12.0, 25.3.1 and 26.7.1 were seen to do; see tests/e2e/conda/conda. What
-they are asked for is solved by py-rattler, which is real.
+stand-in does what 4.12.0, 23.9.0, 25.3.1 and 26.7.1 were seen to do; see tests/e2e/conda/conda.
+What they are asked for is solved by py-rattler, which is real.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 from subprocess import PIPE, Popen
 
 import pytest
+import rattler
 from pytest_copier.plugin import CopierProject
 
 from extensions.catalogue import releases
@@ -126,6 +129,21 @@ def each(request: pytest.FixtureRequest, host: Host) -> Host:
     return host
 
 
+def channel(folder: Path, packages: Iterable[tuple[str, str, list[str]]]) -> rattler.Channel:
+    """Make a channel of packages: name, version, and what they depend on."""
+    listed = {
+        f"{name}-{version}-0.tar.bz2": {
+            "name": name, "version": version, "build": "0", "build_number": 0,
+            "depends": depends, "subdir": "noarch",
+        }
+        for name, version, depends in packages
+    }  # fmt: skip
+    (folder / "noarch").mkdir()
+    repodata = {"info": {"subdir": "noarch"}, "packages": listed}
+    (folder / "noarch/repodata.json").write_text(json.dumps(repodata))
+    return rattler.Channel(folder.as_uri())
+
+
 class TestNew:
     def test_every_conda_makes_a_release_and_a_project(self, each: Host) -> None:
         assert each.make("2.17.0", "mnist").endswith("new.sh: ready: conda activate mnist\n")
@@ -220,6 +238,18 @@ class TestNew:
             pinned = (host.prefix(name) / "conda-meta/pinned").read_text().splitlines()
             assert pinned == ["absl-py ==2.1.0", "numpy ==1.26.4", "tensorflow ==2.17.0"]
 
+    def test_conda_install_pandas_leaves_the_numpy_of_tensorflow(self, tmp_path: Path) -> None:
+        """As 4.12.0, 23.9.0, 25.3.1 and 26.7.1 did with the same packages and the same pin."""
+        conda_forge = channel(tmp_path, [
+            ("numpy", "1.26.4", []), ("numpy", "2.2.0", []), ("pandas", "2.3.0", ["numpy"]),
+        ])  # fmt: skip
+        for pinned, numpy in (["numpy ==1.26.4"], "1.26.4"), ([], "2.2.0"):
+            solution = rattler.solve(
+                [conda_forge], ["pandas"], platforms=["noarch"], constraints=pinned
+            )
+            found = {one.name.normalized: str(one.version) for one in asyncio.run(solution)}
+            assert found["numpy"] == numpy
+
     def test_the_command_of_the_guide_removes_a_project(self, each: Host) -> None:
         each.make("2.17.0", "mnist")
         command = "remove --all --yes --override-channels --channel conda-forge --name mnist"
@@ -294,6 +324,28 @@ def open_directory(generate: Callable[..., CopierProject]) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture
+def on_btrfs(generate: Callable[..., CopierProject], tmp_path: Path) -> Iterator[Path]:
+    """A generated directory on a file system of its own, and conda beside it."""
+    for need in ("mkfs.btrfs", "filefrag"):
+        if not shutil.which(need):
+            missing(f"{need} is not installed")
+    folder = Path(tempfile.mkdtemp())
+    disk = tmp_path / "disk"
+    with disk.open("wb") as file:
+        file.truncate(256 << 20)
+    subprocess.run(["mkfs.btrfs", "--quiet", disk], check=True)
+    subprocess.run(["mount", "-o", "loop", disk, folder], check=True)
+    try:
+        answers = {"tf_versions": ["2.17.0"], "mirror": "none", "host_home": "/home/ai"}
+        shutil.copytree(generate(**answers, conda_path=f"{folder}/conda").path, folder / "gpu01")
+        subprocess.run(["chmod", "-R", "o+rX", folder], check=True)
+        yield folder / "gpu01"
+    finally:
+        subprocess.run(["umount", folder], check=True)
+        folder.rmdir()
+
+
 class TestThreeUsers:
     """One owns conda, and two can only read it."""
 
@@ -365,6 +417,22 @@ class TestThreeUsers:
         )
         assert "Permission denied" in self.shell(host, self.BOB, f"ls {hers[0]}")
 
+    @pytest.mark.full
+    def test_where_the_file_system_clones_files_the_copies_of_others_take_no_disk(
+        self, on_btrfs: Path
+    ) -> None:
+        host = fresh(on_btrfs)
+        subprocess.run(["chown", "-R", str(self.AI), host.conda], check=True)
+        self.make(host, self.AI, "2.17.0")
+        told = self.make(host, self.ALICE, "2.17.0", "mnist")
+        assert "mnist shares its large files with" in told
+        hers = self.home(host, self.ALICE) / ".conda/envs/mnist" / self.WHEEL
+        assert hers.stat().st_uid == self.ALICE
+        assert hers.read_bytes() == (host.prefix("tf2.17.0") / self.WHEEL).read_bytes()
+        subprocess.run(["sync", "--file-system", hers], check=True)
+        extents = subprocess.check_output(["filefrag", "-v", hers], text=True)
+        assert "shared" in extents, extents
+
     def test_a_release_that_is_missing_is_made_for_her_alone_and_she_is_told_whom_to_ask(
         self, host: Host
     ) -> None:
@@ -424,8 +492,21 @@ class TestShell:
         self, host: Host, shell: list[str]
     ) -> None:
         show = 'echo "$LD_LIBRARY_PATH"'
+        stack = f"conda activate --stack mnist 2>/dev/null || conda activate mnist; {show}"
+        script = f"conda activate tf2.17.0; {stack}; conda deactivate; {show}"
+        assert host.shell(script, *shell).splitlines() == [self.IMAGE, self.IMAGE]
         script = f"conda activate tf2.17.0; conda activate mnist; {show}; conda deactivate; {show}"
         assert host.shell(script, *shell).splitlines() == [self.IMAGE, self.IMAGE]
+
+    def test_an_option_of_conda_is_refused_where_conda_cannot_run(
+        self, made: Host, shell: list[str]
+    ) -> None:
+        shutil.copy("/usr/bin/false", made.conda / "bin/python")
+        script = "conda activate mnist; conda activate --stack tf2.17.0 2>&1 || true; "
+        assert made.shell(f"{script} echo ${{CONDA_PREFIX##*/}}", *shell) == (
+            "conda: activate takes no --stack on this Ubuntu, where conda itself does not run; "
+            "write: conda activate NAME\nmnist\n"
+        )
 
     def test_a_shell_inside_the_shell_keeps_the_libraries_of_the_image(
         self, host: Host, shell: list[str]

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
+from jinja2 import Environment, FileSystemLoader
 from pytest_copier.plugin import CopierProject
 
+from extensions.jinja import Stack
 from tests.answers import ARTICLE, error
-from tests.support import missing
+from tests.support import ROOT, missing
 
 PEOPLE = {
     "alice": {"uid": 1001},
@@ -161,6 +163,31 @@ def test_the_readme_has_the_command_that_keeps_everybody(shared: CopierProject) 
     (given,) = re.findall(r"^  -d '(people=.*)'$", readme, re.MULTILINE)
     assert yaml.safe_load(given.removeprefix("people=")) == PEOPLE
     assert "| alice | 1001:1001 | `/home/alice` | `/home/alice/tensorflow_volume` |" in readme
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "gpu_devices: 'alice' has no container any more."),
+        ("zh", "gpu_devices 中的 alice 已没有容器"),
+    ],
+)
+def test_who_has_left_is_named_after_the_update_and_no_longer_in_the_readme(
+    generate: Callable[..., CopierProject], language: str, said: str
+) -> None:
+    made = generate(
+        people={"bob": PEOPLE["bob"]},
+        ports={**ARTICLE["ports"], "alice/2.17.0": 20023, "bob/1.15.5": 10024, "bob/2.17.0": 20024},
+        gpu_devices={"alice": "0", "bob": "1"},
+        language=language,
+    )
+    assert "alice" not in (made / "README.md").read_text()
+    environment = Environment(loader=FileSystemLoader(ROOT / "messages"), extensions=[Stack])
+    message = environment.get_template("host-update.jinja").render(
+        **made.answers, _copier_conf={"dst_path": made.path, "answers_file": ".copier-answers.yml"}
+    )
+    assert said in message
+    assert "bob" not in message
 
 
 def test_who_has_left_keeps_her_gpus_as_her_ports_and_a_stranger_has_none() -> None:

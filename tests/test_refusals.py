@@ -167,6 +167,31 @@ def test_two_directories_of_a_repository_never_have_the_same_host(
     copier.copy(tmp_path / "hosts/gpu02", **{**article, "host": "gpu02"})
 
 
+def test_a_host_that_runs_here_from_another_directory_is_not_generated_again(
+    copier: CopierFixture, article: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker's answer is made up: three containers, of which one directory was removed."""
+    running = tmp_path / "alice/gpu77"
+    running.mkdir(parents=True)
+    command = tmp_path / "bin/docker"
+    command.parent.mkdir()
+    command.write_text(
+        '#!/bin/sh\ncase "$*" in *project=gpu77*) '
+        f"printf '%s\\n' '{tmp_path}/gone/gpu77' '{running}' '{running}' ;; esac\n"
+    )
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+    with pytest.raises(UserMessageError, match=re.escape(
+        f"host: 'gpu77' has containers on this server that were started from {running}, and those "
+        "of one would replace those of the other; choose another name, such as gpu78, and another "
+        "port_offset"
+    )):  # fmt: skip
+        copier.copy(tmp_path / "bob/gpu77", **{**article, "host": "gpu77"})
+    assert not (tmp_path / "bob").exists()
+    copier.copy(running, **{**article, "host": "gpu77"})  # into the directory itself
+    copier.copy(tmp_path / "bob/gpu78", **{**article, "host": "gpu78"})
+
+
 def test_a_name_that_no_question_has_is_refused_with_the_nearest(
     copier: CopierFixture, article: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -48,13 +48,18 @@ def _read_gpu_devices(answer: object) -> str | dict[str, str]:
     return devices
 
 
+def _known(answers: Answers) -> dict[str, None]:
+    """Return the names of all who have containers, and of all versions and containers."""
+    groups = sharing.groups(answers[TF_VERSIONS], answers[SHARING], answers[IMAGES])
+    people = [person.name for person in everybody(answers)]
+    return dict.fromkeys([*people, *answers[TF_VERSIONS], *(group.entry for group in groups)])
+
+
 def _check_gpu_devices(devices: str | dict[str, str], answers: Answers) -> None:
     """Refuse the name of nobody; who has left keeps hers, as her ports."""
     if isinstance(devices, str) or TF_VERSIONS not in answers:
         return
-    groups = sharing.groups(answers[TF_VERSIONS], answers[SHARING], answers[IMAGES])
-    people = [person.name for person in everybody(answers)]
-    known = dict.fromkeys([*people, *answers[TF_VERSIONS], *(group.entry for group in groups)])
+    known = _known(answers)
     left = {part for entry in answers[PORTS] for part in entry.split("/")}
     for name in devices:
         if name not in known and name not in left:
@@ -66,3 +71,12 @@ def _check_gpu_devices(devices: str | dict[str, str], answers: Answers) -> None:
 GPU_DEVICES = Question[str | dict[str, str]](
     "gpu_devices", (Kind.HOST,), _read_gpu_devices, unanswered=ALL, check=_check_gpu_devices
 )
+
+
+def gpus_of_nobody(answers: Answers) -> list[str]:
+    """Return the names of `GPU_DEVICES` that have no container any more.
+
+    So that one command removes a person or version, it does not refuse what is recorded of them.
+    """
+    devices = answers[GPU_DEVICES]
+    return [] if isinstance(devices, str) else [n for n in devices if n not in _known(answers)]

@@ -57,6 +57,13 @@ def _check_host(host: str, answers: Answers) -> None:
             f"{shown(host)} is the host of {other} too, and the containers of one would replace "
             f"those of the other; choose another name, such as {_other_name(host)}"
         )
+    new = not answers.recorded and answers[KIND] == Kind.HOST
+    if new and (other := neighbours.started_from(host, conf)):
+        raise RefusedError(
+            f"{shown(host)} has containers on this server that were started from {other}, and "
+            f"those of one would replace those of the other; choose another name, such as "
+            f"{_other_name(host)}, and another port_offset"
+        )
 
 
 def _other_name(host: str) -> str:

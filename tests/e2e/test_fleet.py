@@ -231,10 +231,19 @@ def the_place_is_taken(fleet: Fleet) -> None:
     assert fleet.servers["e2e-b"].run("ls /data/e2e-b") == "thesis.tex\n"
 
 
+def its_containers_are_those_of_another_directory(fleet: Fleet) -> None:
+    before = fleet.containers()
+    done = fleet.play("deploy", "--extra-vars=deploy_path=/data/new", "--limit=e2e-b")
+    assert done.returncode != 0
+    assert f"/srv/hosts/e2e-b: has e2e-b-tf{FIRST} under the same name e2e-b" in said(done)
+    assert fleet.containers() == before
+
+
 TROUBLES = {
     trouble.__name__: trouble
     for trouble in (
         the_place_is_taken,
+        its_containers_are_those_of_another_directory,
         a_server_is_down,
         a_server_stays_unhealthy,
         a_run_is_interrupted,

@@ -256,6 +256,7 @@ FAILURES = {
     "another system": ("sed -i s/^VERSION_ID=.*/VERSION_ID=25.10/ /etc/os-release; " + RUN, "this is {system}, and the supported systems are ubuntu-20.04 ubuntu-22.04 ubuntu-24.04 ubuntu-26.04 debian-12 debian-13; install Docker and the NVIDIA Container Toolkit by hand, then run host/doctor"),
     "another machine": ("printf '#!/bin/sh\\necho arm64\\n' >/usr/bin/dpkg; " + RUN, "this machine is arm64, and TensorFlow's GPU images are for amd64; use another machine"),
     "not root": (f"setpriv --reuid=1000 --clear-groups {RUN}", "root is needed to install; run: sudo host/setup.sh"),
+    "the host of another directory": ("mkdir /srv/gpu01; echo /srv/gpu01 >/run/containers; " + RUN, "/srv/gpu01 has containers of the same host gpu01, which docker compose up here would replace or remove; answer another 'host' and another 'port_offset' in this directory; or, to start it here from now on, run first in the other one: docker compose down"),
     "an old driver": (OLD_DRIVER + RUN, TOO_OLD),
     "no driver": (NO_LOCAL + RUN, f"manual step: no NVIDIA driver is running, and the containers need one:\n  tf1.15.5 needs 410.48 or newer\n  tf2.17.0 needs 525.60.13 or newer\n{DRIVER_COMMAND}"),
     "no GPU": (NO_LOCAL + RUN, "manual step: there is no NVIDIA GPU on the PCI bus; install one, or pass one through to this virtual machine"),
@@ -275,6 +276,7 @@ FAILURES = {
     "no home": ("mv /home/ai /home/else; " + RUN, "/home/ai does not exist; create its user first: sudo useradd --create-home --uid 1000 --home-dir /home/ai ai"),
     "a person with another UID": (fact("people", "'(ai 1001 1001 /home/ai /home/ai/tensorflow_volume)'") + RUN, "ai has UID 1000 on this host, and 1001 in the answer people; answer people with uid: 1000, or give the account its UID: sudo usermod --uid 1001 ai"),
     "another's projects, and an old driver": ("chown root /home/ai/tensorflow_volume; " + OLD_DRIVER + RUN, f"{TOO_OLD}\nsetup.sh: /home/ai/tensorflow_volume belongs to root and not to UID 1000; run: sudo chown 1000:1000 /home/ai/tensorflow_volume"),
+    "a directory instead of the time zone": ("rm -f /etc/localtime; mkdir /etc/localtime; " + RUN, "/etc/localtime is a directory, and the containers mount the file with the time zone; run: sudo rmdir /etc/localtime; then run this again"),
     "half a conda": ("rm -r /home/ai/miniconda3/bin; " + RUN, "/home/ai/miniconda3 contains files but no conda; move them away, or give another answer to conda_path"),
     "another Miniforge": (NO_CONDA + "host/genuine.sh", MINIFORGE + " does not have the checksum 376b160ed8130820db0ab0f3826ac1fc85923647f75c1b8231166e3d559ab768; " + INTERCEPTED),
     "a broken Miniforge": (NO_CONDA + fact("miniforge_url", "https://github.com/broken") + "sed -i s/^miniforge_sha256=.*/miniforge_sha256={broken}/ host/setup.sh; " + RUN, "Miniforge could not be installed in /home/ai/miniconda3; its messages are above"),
@@ -339,8 +341,7 @@ def test_a_folder_fetched_on_one_machine_makes_another_ready_without_network(
 ) -> None:
     _, image = become_ready("noble")
     folder = f"--volume={tmp_path}:/folder"
-    fetched = site.run(image, "rm -f /etc/apt/sources.list; host/setup.sh --download /folder",
-                       folder)  # fmt: skip
+    fetched = site.run(image, "host/setup.sh --download /folder", folder)
     assert fetched.returncode == 0, fetched.stderr
     bare = (
         "useradd -m -u 1000 ai || userdel -r ubuntu && useradd -m -u 1000 ai; mkdir /etc/docker; "

@@ -1,5 +1,6 @@
 # What host/setup.sh reads: the answers and the catalogue as data, no commands.
 # shellcheck shell=bash disable=SC2034
+host=gpu01
 user=ai
 uid=1000
 gid=1000

@@ -18,7 +18,7 @@ Exits with 0 if nothing remains to be done, 1 if something does or a step failed
 arguments are wrong.'
 
 # Facts of this server. Those without a value here are in host/facts.sh, the others may be.
-user='' uid='' gid='' host_home='' conda_path='' project_path='' drivers=''
+host='' user='' uid='' gid='' host_home='' conda_path='' project_path='' drivers=''
 people=() proxy='' proxy_exceptions='' docker_mirror=''
 docker_url=https://download.docker.com
 nvidia_url=https://nvidia.github.io/libnvidia-container
@@ -65,6 +65,7 @@ main() {
         exit 0
     fi
     check_system
+    check_host
     check_driver
     trust_certificates
     install_docker
@@ -74,6 +75,7 @@ main() {
     register_runtime
     restart_docker
     make_directories
+    give_time_zone
     share_gpus
     install_conda
     finish
@@ -141,6 +143,16 @@ check_system() {
     if ! $check && [[ $(id -u) != 0 ]]; then
         fail "root is needed to install; run: sudo host/setup.sh"
     fi
+}
+
+# Compose tells two directories apart by their name alone.
+check_host() {
+    local directory label=com.docker.compose.project
+    while IFS= read -r directory; do
+        if [[ -e $directory && ! $directory -ef . ]]; then
+            fail "$directory has containers of the same host $host, which docker compose up here would replace or remove; answer another 'host' and another 'port_offset' in this directory; or, to start it here from now on, run first in the other one: docker compose down"
+        fi
+    done < <(docker ps --all --filter "label=$label=$host" --format "{{.Label \"$label.working_dir\"}}" 2>/dev/null)
 }
 
 check_driver() {
@@ -390,6 +402,16 @@ make_project_directory() {
     fi
 }
 
+# Every container mounts it; a minimal system lacks it.
+give_time_zone() {
+    if [[ -f /etc/localtime ]]; then return; fi
+    if [[ -d /etc/localtime ]]; then fail "/etc/localtime is a directory, and the containers mount the file with the time zone; run: sudo rmdir /etc/localtime; then run this again"; fi
+    install_packages tzdata
+    if [[ -f /etc/localtime ]]; then return; fi
+    change "make /etc/localtime, for the time zone UTC" || return 0
+    ln -sf /usr/share/zoneinfo/Etc/UTC /etc/localtime
+}
+
 # What `gpu` of all containers and people of this server writes to, and the command itself.
 share_gpus() {
     local queue=/var/lib/gpu-queue command=images/container/gpu
@@ -431,7 +453,7 @@ download_all() {
     local folder=$1/packages-$system
     mkdir -p "$folder"
     say "download Docker's and NVIDIA's packages to $folder"
-    (cd "$folder" && apt-get --quiet=2 download "${docker_packages[@]}" "${nvidia_packages[@]}") ||
+    (cd "$folder" && apt-get --quiet=2 download "${docker_packages[@]}" "${nvidia_packages[@]}" tzdata) ||
         fail "apt does not know Docker's and NVIDIA's packages; run first: sudo host/setup.sh"
     fetch_miniforge "$1/${miniforge_file##*/}"
 }

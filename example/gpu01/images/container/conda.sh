@@ -25,6 +25,12 @@ _conda_find() (
 
 # What conda itself would do, for where it cannot run.
 _conda_activate() {
+    case $1 in -*)
+        echo "conda: activate takes no $1 on this Ubuntu, where conda itself does not run;" \
+            "write: conda activate NAME" >&2
+        return 1
+        ;;
+    esac
     _conda_deactivate
     case $1 in
         */*) CONDA_PREFIX=$1 ;;
