@@ -274,7 +274,7 @@ FAILURES = {
     "no start": (NO_PROXY_FILE + NO_SYSTEMD + RUN, "Docker does not start; run: sudo journalctl --unit docker --lines 20"),
     "people at work": (NO_PROXY_FILE + "echo 5f3c >/run/containers; " + RUN, "manual step: Docker has a new configuration and containers are running; when nobody works in them, run: sudo systemctl daemon-reload && sudo systemctl restart docker"),
     "no home": ("mv /home/ai /home/else; " + RUN, "/home/ai does not exist; create its user first: sudo useradd --create-home --uid 1000 --home-dir /home/ai ai"),
-    "a person with another UID": (fact("people", "'(ai 1001 1001 /home/ai /home/ai/tensorflow_volume)'") + RUN, "ai has UID 1000 on this host, and 1001 in the answer people; answer people with uid: 1000, or give the account its UID: sudo usermod --uid 1001 ai"),
+    "a person with another UID": (fact("people", "'(ai 1001 1001 /home/ai /home/ai/tensorflow_volume)'") + RUN, "ai has UID 1000 on this server, and 1001 in the answer people; answer people with uid: 1000, or give the account its UID: sudo usermod --uid 1001 ai"),
     "another's projects, and an old driver": ("chown root /home/ai/tensorflow_volume; " + OLD_DRIVER + RUN, f"{TOO_OLD}\nsetup.sh: /home/ai/tensorflow_volume belongs to root and not to UID 1000; run: sudo chown 1000:1000 /home/ai/tensorflow_volume"),
     "a directory instead of the time zone": ("rm -f /etc/localtime; mkdir /etc/localtime; " + RUN, "/etc/localtime is a directory, and the containers mount the file with the time zone; run: sudo rmdir /etc/localtime; then run this again"),
     "half a conda": ("rm -r /home/ai/miniconda3/bin; " + RUN, "/home/ai/miniconda3 contains files but no conda; move them away, or give another answer to conda_path"),
