@@ -148,6 +148,6 @@ def test_by_pretend(
         "copy", "--trust", "--defaults", "--pretend", "--data-file=answers.yml",
         str(copier_template), "gpu01", cwd=tmp_path,
     )  # fmt: skip
-    assert "    per-cuda: 2 containers, images 10 GB, environments 7 GB, " in said
+    assert "    per-cuda: 2 containers, images 10 GB, environments 6 GB, " in said
     assert "    shared: cuda10.0 for 1.15.5; cuda12.3 for 2.17.0\n" in said
     assert not (tmp_path / "gpu01").exists()
