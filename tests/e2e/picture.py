@@ -71,8 +71,7 @@ FACTS = '. /etc/os-release; echo "$NAME $VERSION_ID, CUDA $CUDA_VERSION"'
 
 SESSION = (
     Command(
-        "uvx --with copier-template-extensions copier copy --trust --defaults "
-        "~/copier-tensorflow-host hosts/gpu01",
+        "uvx git+$URL hosts/gpu01 --defaults",
         r"^gpu01 is ready|^    per-version|^Next|^    \d\. |^       cd ",
     ),
     Command(
@@ -131,13 +130,14 @@ class Recorder:
         self._folder.mkdir()
         # A conda that runs on every Ubuntu, as the one that host/setup.sh installs.
         (person.conda / "bin/python").write_text("#!/bin/sh\n")
-        working_tree(person.folder / "copier-tensorflow-host")
+        template = working_tree(person.folder / "copier-tensorflow-host")
         answers = person.answers(registry=REGISTRY, mirror="none", bind_address="0.0.0.0")
         settings = person.folder / "settings.yml"
         settings.write_text(yaml.safe_dump({"defaults": answers}))
         self._environment = {
             **os.environ,
             "HOME": str(person.folder),
+            "URL": template.as_uri(),
             "COPIER_SETTINGS_PATH": str(settings),
             "UV_CACHE_DIR": subprocess.check_output(["uv", "cache", "dir"], text=True).strip(),
             "DOCKER_CONFIG": str(Path("~/.docker").expanduser()),
