@@ -21,7 +21,7 @@ from extensions.gpus import GENERATIONS
 from extensions.questions.people import namespace_of
 from tests.answers import CLUSTER, CONTAINER_SCRIPTS
 from tests.releases import ANSWERS_FILE, Repository, with_earlier_release
-from tests.support import ROOT, missing
+from tests.support import ROOT, by_default, missing
 from tests.test_generated import YAMLLINT, files, groups, run, tool
 
 CASES: dict[str, dict[str, Any]] = {
@@ -56,6 +56,7 @@ CASES: dict[str, dict[str, Any]] = {
         "image_tag": "2",
     },
 }
+QUICK_CASES = [case for case in CASES if case != "every release"]
 
 _LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _HOST = rf"{_LABEL}(\.{_LABEL})*(:[0-9]+)?"
@@ -91,7 +92,7 @@ def containers_of(pod: dict[str, Any]) -> list[dict[str, Any]]:
     return [*pod["initContainers"], *pod["containers"]]
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=by_default(*QUICK_CASES, among=CASES))
 def case(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
