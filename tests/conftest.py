@@ -28,26 +28,46 @@ compile_once()
 settings.register_profile("full", max_examples=200, stateful_step_count=8, deadline=None)
 
 
-class OneProcessForTheEngine(LoadScopeScheduling):  # type: ignore[misc]
-    """Deals out whole files, and all that share images on the engine to the same process."""
+APART = {"bundle", "cluster", "fleet", "images", "network", "registry"}
+"""End-to-end tests that use nothing of the host that the others share; setup uses no image."""
 
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.split("::")[0]
-        shares = file.startswith("tests/e2e/") and file != "tests/e2e/test_setup.py"
-        return "engine" if shares else file
+SLOW = ["update", "answers", "fleet", "histories", "cluster", "moved_files"]
+"""Tests without an engine that take longest: last, one process would be left alone with them."""
+
+
+def group(nodeid: str) -> str:
+    """Return what runs in one process: a file, or all that share images on the engine."""
+    file = nodeid.split("::")[0]
+    if not file.startswith("tests/e2e/") or file == "tests/e2e/test_setup.py":
+        return file
+    return "apart" if Path(file).stem.removeprefix("test_") in APART else "the host"
+
+
+def rank(nodeid: str) -> int:
+    """Return when a group begins: those with an engine first, since they wait most."""
+    name = group(nodeid)
+    groups = ["the host", "apart", "tests/e2e/test_setup.py", *(f"tests/test_{n}.py" for n in SLOW)]
+    return groups.index(name) if name in groups else len(groups)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only the full profile runs."""
-    if config.getoption("--hypothesis-profile") == "full":
-        return
-    left_out = [item for item in items if item.get_closest_marker("full")]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if not item.get_closest_marker("full")]
+    """Leave out what only the full profile runs, and put what takes long before the rest."""
+    if config.getoption("--hypothesis-profile") != "full":
+        left_out = [item for item in items if item.get_closest_marker("full")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
+    items.sort(key=lambda item: rank(item.nodeid))
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneProcessForTheEngine:
-    return OneProcessForTheEngine(config, log)
+class Groups(LoadScopeScheduling):  # type: ignore[misc]
+    """Deals out the groups."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    return Groups(config, log)
 
 
 @pytest.fixture(scope="session")

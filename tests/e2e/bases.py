@@ -12,6 +12,7 @@ root for mmdebstrap: `.ci/engine` provides them.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -166,8 +167,11 @@ def rootfs(codename: str) -> Path:
     """
     recipe = _mmdebstrap_options(codename)
     target = _cache_dir() / f"{codename}-{_digest(recipe)}.tar"
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process of the tests may be making it
+        if target.exists():
+            return target
         with tempfile.TemporaryDirectory(dir=target.parent) as work:
             unfinished = Path(work) / target.name
             _run("mmdebstrap", "--quiet", *recipe, codename, str(unfinished))

@@ -15,7 +15,7 @@ from pytest_copier.plugin import CopierProject
 
 from extensions import catalogue
 from tests.e2e.bases import NVIDIA_ENTRYPOINT, Base, build
-from tests.e2e.support import Directory, Laptop, Person, run
+from tests.e2e.support import REGISTRY, Directory, Laptop, Person, run
 from tests.support import missing
 
 RELEASES = {
@@ -28,9 +28,6 @@ RELEASES = {
 
 WITHOUT_IMAGE = "2.17.1"
 """A release that is there as an environment, in a container on jammy."""
-
-REGISTRY = "e2e.invalid"
-"""Where the stand-ins are, so that none is ever taken for an official image."""
 
 GROUP = 4400
 """GID of a group that owns data on the server: nobody's in any image."""

@@ -24,8 +24,8 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from tests.e2e.bases import build
-from tests.e2e.conftest import JAMMY, REGISTRY, RELEASES, official
-from tests.e2e.support import Directory, Person
+from tests.e2e.conftest import JAMMY, RELEASES, official
+from tests.e2e.support import REGISTRY, Directory, Person
 from tests.releases import working_tree
 from tests.support import ROOT
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ from tests.support import ROOT
 
 PERSON = 4321
 """UID and GID of the person on the server: nobody's in any image."""
+
+REGISTRY = f"e2e{os.environ.get('PYTEST_XDIST_WORKER', '')}.invalid"
+"""Where the stand-ins are: none is ever taken for an official image, nor for that of another
+process of the tests."""
 
 LOGIN_NAME = "alice@laptop"
 """Comment of the person's key."""
@@ -158,7 +163,7 @@ class Person:
             "bind_address": "127.0.0.1",
             "driver": "",
             "gpus": [],
-            "registry": "e2e.invalid",
+            "registry": REGISTRY,
             **more,
         }
 

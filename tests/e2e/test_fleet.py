@@ -17,9 +17,9 @@ import pytest
 import yaml
 from pytest_copier.plugin import CopierFixture, CopierProject
 
-from tests.e2e.conftest import JAMMY, REGISTRY, RELEASES
+from tests.e2e.conftest import JAMMY, RELEASES
 from tests.e2e.server import ADMIN, Server, build_image
-from tests.e2e.support import output, run
+from tests.e2e.support import REGISTRY, output, run
 from tests.support import by_default
 
 FIRST = RELEASES["jammy"]

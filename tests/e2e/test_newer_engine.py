@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from pytest_copier.plugin import CopierProject
 
-from tests.e2e.conftest import JAMMY, REGISTRY, RELEASES
+from tests.e2e.conftest import JAMMY, RELEASES
 from tests.e2e.server import Server, build_image
-from tests.e2e.support import output
+from tests.e2e.support import REGISTRY, output
 
 pytestmark = pytest.mark.full
 

@@ -14,7 +14,7 @@ from shlex import quote
 import pytest
 
 from tests.e2e.conftest import JAMMY, RELEASES, official
-from tests.e2e.support import Directory, install_conda, output, run
+from tests.e2e.support import REGISTRY, Directory, install_conda, output, run
 from tests.e2e.test_gpus import QUEUE
 from tests.releases import Host, Repository
 from tests.support import ROOT
@@ -140,7 +140,7 @@ def lab(
         "bind_address": "127.0.0.1",
         "driver": "",
         "gpus": [],
-        "registry": "e2e.invalid",
+        "registry": REGISTRY,
         "mirror": "none",
     }
     made = Lab(repository.copy(copier_template, answers), people)
