@@ -19,8 +19,8 @@ import pytest
 import yaml
 
 from tests.e2e.bases import rootfs_image
-from tests.e2e.conftest import JAMMY, REGISTRY, RELEASES, official
-from tests.e2e.support import PERSON, Directory, Person, output, run
+from tests.e2e.conftest import JAMMY, RELEASES, official
+from tests.e2e.support import PERSON, REGISTRY, Directory, Person, output, run
 from tests.releases import working_tree
 from tests.support import ROOT
 
