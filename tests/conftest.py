@@ -60,12 +60,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 ENGINE = os.environ.get("DOCKER_HOST", "")
+NO_ENGINE = "unix:///nowhere"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Hide this machine's containers, which may have the name of a host, but from tests of them."""
-    os.environ["DOCKER_HOST"] = ENGINE if "tests/e2e/" in item.nodeid else "unix:///nowhere"
+    """Hide this machine's containers, which may have the name of a host, but from tests of them.
+
+    Those may have set another engine, for a whole module.
+    """
+    if "tests/e2e/" not in item.nodeid:
+        os.environ["DOCKER_HOST"] = NO_ENGINE
+    elif os.environ.get("DOCKER_HOST") == NO_ENGINE:
+        os.environ["DOCKER_HOST"] = ENGINE
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]
@@ -117,7 +124,9 @@ def generate(
         data = {**article, **answers}
         if not {"tf_versions", "containers"}.isdisjoint(answers) and "ports" not in answers:
             del data["ports"]
-        return copier.copy(tmp_path_factory.mktemp("hosts") / data["host"], **data)
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("DOCKER_HOST", NO_ENGINE)  # another process may run this host
+            return copier.copy(tmp_path_factory.mktemp("hosts") / data["host"], **data)
 
     return copy
 
