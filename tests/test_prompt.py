@@ -65,7 +65,7 @@ class Terminal:
 
     def shows(self, text: str) -> None:
         """Wait until the text is on the screen, wherever its lines are broken."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120  # of a machine that is busy
         while squeezed(text) not in squeezed("".join(self.rows())):
             assert time.monotonic() < end and self._process.isalive(), "\n".join(self.rows())
             try:
