@@ -183,6 +183,21 @@ def test_a_job_that_is_killed_gives_its_gpu_back(single: Host) -> None:
     assert single.is_free_within(2)
 
 
+def test_when_an_engine_ends_its_jobs_are_out_of_the_line_and_all_others_go_on(
+    single: Host,
+) -> None:
+    """All processes of its containers end at once, those that run and those that wait."""
+    in_containers = [single.start("--", "sleep", "60") for _ in range(3)]
+    on_the_host = single.start("--", "true")
+    assert single.gpu().stdout.count(" for ") == 4
+    for job in in_containers:
+        os.killpg(job.pid, signal.SIGKILL)
+    assert on_the_host.wait(10) == 0
+    assert single.held() == ["nobody"]
+    assert "WAITING" not in single.gpu().stdout
+    assert single.gpu("run", "--", "true").returncode == 0  # in a container that came back
+
+
 def test_a_gpu_stays_with_the_workers_that_a_killed_job_left_behind(single: Host) -> None:
     job = single.start("bash", "-c", "sleep 60 & echo; wait")
     time.sleep(0.3)
