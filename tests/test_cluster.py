@@ -336,7 +336,8 @@ def test_a_second_apply_changes_nothing(objects: list[dict[str, Any]]) -> None:
     """What Kubernetes stores otherwise than it is written, kubectl writes again each time.
 
     Amounts are stored as text in their shortest form; of a PersistentVolume, an empty
-    storageClassName is not stored at all.
+    storageClassName is not stored at all. A fieldRef is one value with the apiVersion that it is
+    given: without, an apply on the server conflicts with an earlier one of the client.
     """
     canonical = "[1-9][0-9]*([KMGT]i|m)?"
     for each in objects:
@@ -346,6 +347,12 @@ def test_a_second_apply_changes_nothing(objects: list[dict[str, Any]]) -> None:
                 assert re.fullmatch(canonical, value), path
                 assert not re.fullmatch("[0-9]*000m", value)
                 assert not re.fullmatch("([0-9]+[KMG]i)", value) or int(value[:-2]) % 1024
+    written = yaml.safe_dump(objects)
+    assert (
+        written.count("fieldRef:")
+        == written.count("fieldRef:\n")
+        == len(re.findall(r"fieldRef:\n +apiVersion: v1\n", written))
+    )
     for each in of_kind(objects, "PersistentVolume").values():
         assert "storageClassName" not in each["spec"]
     for each in of_kind(objects, "PersistentVolumeClaim").values():

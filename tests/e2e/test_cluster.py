@@ -187,7 +187,7 @@ def as_docker_runs(
     for each in container.get("env", []):
         if "valueFrom" in each:
             name_of_job = "metadata.labels['batch.kubernetes.io/job-name']"
-            assert each["valueFrom"] == {"fieldRef": {"fieldPath": name_of_job}}
+            assert each["valueFrom"] == {"fieldRef": {"apiVersion": "v1", "fieldPath": name_of_job}}
         options.append(f"--env={each['name']}={each.get('value', JOB)}")
     requests, wanted = container["resources"]["requests"], container["resources"]["limits"]
     assert requests.keys() == {"cpu", "memory"}
