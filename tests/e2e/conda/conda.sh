@@ -24,8 +24,13 @@ __conda_activate() {
         activate) if [ "${2-}" = --stack ]; then shift; fi ;;
         reactivate) set -- activate "$CONDA_DEFAULT_ENV" ;;
     esac
-    set -- "$@" @ROOT@/envs ~/.conda/envs
-    if [ ! -w @ROOT@/envs ]; then set -- "$1" "$2" "$4" "$3"; fi
+    case $2 in
+        */*) set -- "$1" "${2##*/}" "${2%/*}" "${2%/*}" ;;
+        *)
+            set -- "$@" @ROOT@/envs ~/.conda/envs
+            if [ ! -w @ROOT@/envs ]; then set -- "$1" "$2" "$4" "$3"; fi
+            ;;
+    esac
     if [ ! -d "$3/$2"/conda-meta ]; then set -- "$1" "$2" "$4"; fi
     [ -d "$3/$2"/conda-meta ] ||
         { echo "EnvironmentNameNotFound: Could not find conda environment: $2" >&2; return 1; }
