@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from bench import (
     cluster,
+    editor,
     environments,
     fleet,
     generate,
@@ -43,6 +44,7 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "start": start.measure,
     "load": load.measure,
     "people": people.measure,
+    "editor": editor.measure,
 }
 """The benchmarks by name, those without an engine first."""
 

@@ -274,6 +274,7 @@ def pod(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     gpus = container["resources"]["limits"]["nvidia.com/gpu"]
     output(
         "docker", "run", "--detach", f"--name={name}", f"--gpus={gpus}",
+        f"--hostname={spec['hostname']}",
         f"--publish=127.0.0.1:{port['port']}:{port['targetPort']}",
         *as_docker_runs(spec, container, volumes), container["image"],
     )  # fmt: skip
@@ -336,6 +337,12 @@ def test_environments_conda_and_the_read_only_home_are_where_a_host_has_them(pod
     home = pod.cluster.project.answers["host_home"]
     refused = run("ssh", "-F", pod.config, f"e2e-cluster-tf{VERSION}", f"touch '{home}/file'")
     assert "Read-only file system" in refused.stderr
+
+
+def test_editors_have_a_folder_that_stays_with_the_next_pod(pod: Pod) -> None:
+    said = pod.ssh("readlink -f /AI/.vscode-server; ls /environments/*.code-workspace")
+    folder = f"/AI/.vscode/{pod.spec['hostname']}/.vscode-server"
+    assert said.splitlines() == [folder, "/environments/project.code-workspace"]
 
 
 def test_what_a_session_leaves_behind_does_not_stay_a_zombie(pod: Pod) -> None:

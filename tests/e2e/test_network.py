@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.bases import Base
 from tests.e2e.company import MIRROR, Company, company_network
 from tests.e2e.conftest import RELEASES, official
-from tests.e2e.support import Directory, Laptop, Person, output, run
+from tests.e2e.support import Directory, Laptop, Person, in_image, output, run
 
 VERSION = RELEASES["jammy"]
 SERVICE = f"tf{VERSION}"
@@ -120,6 +120,27 @@ def test_a_build_downloads_all_through_the_proxy_from_the_mirror(
     assert company.names() == {MIRROR}
     assert f"https://{MIRROR}/ubuntu/dists/jammy/InRelease" in company.served
     assert all(url.startswith(f"https://{MIRROR}/ubuntu/") for url in company.served)
+
+
+@pytest.mark.full
+def test_on_an_old_ubuntu_the_glibc_of_editors_comes_that_way_too(
+    company: Company,
+    arrive: Callable[[], Person],
+    directory: Callable[..., Directory],
+    stand_in: Callable[..., None],
+) -> None:
+    version = RELEASES["bionic"]
+    stand_in(official(version, newer_candidates=False), "e2e-company.invalid")
+    answers = arrive().answers(
+        host="e2e-company-old", tf_versions=[version], registry="e2e-company.invalid", packages=[],
+        mirror=f"https://{MIRROR}", proxy=f"http://{company.address}",
+    )  # fmt: skip
+    made = directory(**answers)
+    shutil.copy(company.certificate, made.path / "images/certs")
+    before = len(company.served)
+    assert "glibc.sh: warning" not in made.build("--no-cache")
+    assert f"https://{MIRROR}/ubuntu/dists/focal-updates/InRelease" in company.served[before:]
+    in_image(made.image(f"tf{version}"), "test -x /opt/editors/lib/patchelf")
 
 
 @pytest.mark.parametrize("tool", [*DOWNLOADS, *IN_SHELLS])
