@@ -226,7 +226,7 @@ def test_a_release_trains_and_opens_its_own_cuda(here: Laptop, version: str) -> 
     assert found.gpus == 1
 
 
-@pytest.mark.parametrize("version", KEPT)
+@pytest.mark.parametrize("version", [KEPT[0], KEPT[-1]])  # 2.15.1 finds its own by itself
 def test_without_what_new_sh_adds_tensorflow_sees_no_gpu(
     here: Laptop, newcomer: Person, make: Callable[[str], None], version: str
 ) -> None:
