@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.e2e.bases import Base, build
 from tests.e2e.conftest import RELEASES
 from tests.e2e.machine import Machine
 from tests.e2e.support import PERSON, Directory, Laptop, Person, output, run
+from tests.e2e.test_gpus import QUEUE
+from tests.test_gpu import GPU, GPUS, NVIDIA_SMI
 
 VERSION = RELEASES["jammy"]
 SERVICE = f"tf{VERSION}"
@@ -245,13 +248,41 @@ def opens_with_all_that_was_there(machine: Machine, laptop: Laptop) -> None:
     eventually(lambda: machine.run(*command).stdout == "kept\n")
 
 
+@pytest.fixture
+def line(there: Directory, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """One GPU, and who wants it: two jobs in the container, and after them one on the host."""
+    (tmp_path / "gpus").write_text(GPUS.splitlines()[0] + "\n")
+    (tmp_path / "nvidia-smi").write_text(NVIDIA_SMI.replace("$GPUS", "/gpus"))
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    name = there.image(SERVICE)
+    for file, place in (("gpus", "/gpus"), ("nvidia-smi", "/usr/local/bin/nvidia-smi")):
+        output("docker", "cp", tmp_path / file, f"{name}:{place}")
+    before = QUEUE.stat().st_mode
+    QUEUE.chmod(0o1777)  # as host/setup.sh does
+    for text in (f"ai in {name} for ", "WAITING"):
+        output("docker", "exec", "--detach", name, "gpu", "run", "--", "sleep", "300")
+        eventually(lambda text=text: text in there.exec(SERVICE, "gpu"))  # type: ignore[misc]
+    (tmp_path / "nvidia-smi").write_text(NVIDIA_SMI.replace("$GPUS", str(tmp_path / "gpus")))
+    job = subprocess.Popen(
+        [GPU, "run", "--", "printenv", "CUDA_VISIBLE_DEVICES"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    eventually(lambda: there.exec(SERVICE, "gpu").count(" for ") == 3)
+    yield job
+    job.kill()
+    job.communicate()
+    QUEUE.chmod(before)
+
+
 @pytest.mark.parametrize(
     "fault", [Machine.restart_engine, Machine.cut_power], ids=lambda f: f.__name__
 )
-def test_the_container_is_there_again_after(
-    there: Directory,  # noqa: ARG001 (it was started there)
+def test_the_container_is_there_again_and_the_line_for_gpus_goes_on_after(
+    there: Directory,
     machine: Machine,
     laptop: Laptop,
+    line: subprocess.Popen[str],
     fault: Callable[[Machine], None],
 ) -> None:
     (laptop.person.projects / "kept").write_text("kept\n")
@@ -259,6 +290,10 @@ def test_the_container_is_there_again_after(
     if fault is Machine.cut_power:
         machine.boot()
     opens_with_all_that_was_there(machine, laptop)
+    assert line.communicate(timeout=20)[0] == "0\n"  # the jobs before it ended with their container
+    assert "nobody" in (table := there.exec(SERVICE, "gpu"))
+    assert "WAITING" not in table
+    assert there.exec(SERVICE, "gpu", "run", "--", "printenv", "CUDA_VISIBLE_DEVICES") == "0\n"
 
 
 def test_a_directory_missing_at_boot_is_named_and_nothing_is_made_in_its_place(
