@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import ensurepip
 import hashlib
 import http.server
+import io
 import ipaddress
 import re
 import subprocess
+import sys
 import tarfile
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -183,22 +189,48 @@ def content(image: str) -> dict[str, tuple[Any, ...]]:
     return found
 
 
+@dataclass
+class Mirror:
+    """A mirror in the person's network; what it serves of Ubuntu is real."""
+
+    url: str
+    asked: list[str] = field(default_factory=list)
+    out_of_order: bool = False
+
+
+WHEEL = "hello-1.0-py3-none-any.whl"
+METADATA = {
+    "METADATA": "Metadata-Version: 2.1\nName: hello\nVersion: 1.0\n",
+    "WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
+    "RECORD": "",
+}
+
+
+def wheel() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, text in METADATA.items():
+            archive.writestr(f"hello-1.0.dist-info/{name}", text)
+    return file.getvalue()
+
+
 @pytest.fixture
-def mirror() -> Iterator[tuple[str, list[str]]]:
-    """A mirror in the person's network, and what was asked of it.
+def mirror() -> Iterator[Mirror]:
+    """A mirror that sends its clients on to Ubuntu's archive, and has one package for pip."""
+    packages = {
+        "/hub/pypi/simple/hello/": f'<a href="{WHEEL}">{WHEEL}</a>'.encode(),
+        f"/hub/pypi/simple/hello/{WHEEL}": wheel(),
+    }
 
-    It sends its clients on to Ubuntu's archive, so what it serves is real.
-    """
-    asked: list[str] = []
-
-    class Mirror(http.server.BaseHTTPRequestHandler):
+    class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(302)
-            self.send_header(
-                "Location", f"http://archive.ubuntu.com{self.path.removeprefix('/hub')}"
-            )
+            made.asked.append(self.path)
+            content = packages.get(self.path, b"")
+            self.send_response(503 if made.out_of_order else 200 if content else 302)
+            archive = f"http://archive.ubuntu.com{self.path.removeprefix('/hub')}"
+            self.send_header(*("Content-Type", "text/html") if content else ("Location", archive))
             self.end_headers()
+            self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -206,22 +238,23 @@ def mirror() -> Iterator[tuple[str, list[str]]]:
     subnet = "{{(index .IPAM.Config 0).Subnet}}"
     network = output("docker", "network", "inspect", "bridge", f"--format={subnet}").strip()
     gateway = str(ipaddress.ip_network(network)[1])
-    server = http.server.ThreadingHTTPServer((gateway, 0), Mirror)
+    server = http.server.ThreadingHTTPServer((gateway, 0), Handler)
+    made = Mirror(f"http://{gateway}:{server.server_port}/hub")
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://{gateway}:{server.server_port}/hub", asked
+    yield made
     server.shutdown()
     server.server_close()
 
 
 @pytest.mark.parametrize("codename", by_default("noble", among=RELEASES))
 def test_apt_pip_and_conda_download_from_the_mirror(
-    build_on: BuildOn, mirror: tuple[str, list[str]], codename: str
+    build_on: BuildOn, mirror: Mirror, codename: str, tmp_path: Path
 ) -> None:
-    url, asked = mirror
+    url = mirror.url
     base = official(RELEASES[codename], newer_candidates=False)
     made = build_on(base, mirror=url, ssh=False, packages=["net-tools"])
     made.build()
-    assert any(path.endswith("/InRelease") for path in asked)
+    assert any(path.endswith("/InRelease") for path in mirror.asked)
     image = made.image(service(made))
     sources = in_image(
         image, "cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null || true"
@@ -234,5 +267,32 @@ def test_apt_pip_and_conda_download_from_the_mirror(
     assert [line.split()[2:] for line in before.splitlines() if line.startswith("deb")] == [
         line.split()[2:] for line in active if line.startswith("deb")
     ]
-    assert f"index-url = {url}/pypi/simple\n" in in_image(image, "cat /etc/pip.conf")
     assert f"channel_alias: {url}/anaconda/cloud\n" in in_image(image, "cat /etc/conda/.condarc")
+    (tmp_path / "pip.conf").write_text(in_image(image, "cat /etc/pip.conf"))
+    assert pip_takes(tmp_path, mirror)
+    lists_that_cannot_be_renewed_fail_the_build(made, mirror)
+
+
+def pip_takes(folder: Path, mirror: Mirror) -> bool:
+    """Return whether pip, as pip.conf of a folder says, takes a package from a mirror by http."""
+    pip = next((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")) / "pip"
+    done = subprocess.run(
+        [sys.executable, str(pip), "download", "--quiet", "--no-deps", "--dest", folder, "hello"],
+        env={"PIP_CONFIG_FILE": str(folder / "pip.conf"), "HOME": str(folder)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode == 0 and f"/hub/pypi/simple/hello/{WHEEL}" in mirror.asked
+
+
+def lists_that_cannot_be_renewed_fail_the_build(made: Directory, mirror: Mirror) -> None:
+    """apt-get itself goes on with those of the build before, which are in its cache."""
+    mirror.out_of_order = True
+    script = made.path / "images/init_env1.sh"
+    once = "apt-get --yes -o Acquire::Retries=0"
+    script.write_text(f"{script.read_text().replace('apt-get --yes', once)}# {uuid4()}\n")
+    failed = made.compose("--progress=plain", "build")
+    assert failed.returncode != 0
+    assert (
+        "init_env1.sh: apt-get update failed: read its messages above, and check the answers "
+        "'mirror' and 'proxy'\n" in failed.stdout + failed.stderr
+    )
