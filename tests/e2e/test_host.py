@@ -50,6 +50,29 @@ def test_tensorflow_takes_memory_as_it_needs_it_unless_a_person_says_otherwise(
     assert laptop.shell(service, other) == "false PCI_BUS_ID\n"
 
 
+def test_the_ssh_of_every_ubuntu_reads_the_ssh_config(
+    host: Directory, person: Person, service: str
+) -> None:
+    """From OpenSSH 7.6, which does not know SetEnv, to 9.6."""
+    config = (host.path / "ssh_config").read_text()
+    assert "SetEnv" in config
+    (person.projects / "laptop.conf").write_text(config)
+    told = host.exec(service, "ssh", "-G", "-F", "/AI/laptop.conf", f"e2e-gpu01-{service}")
+    assert {"user ai", "hostkeyalias e2e-gpu01-containers"} <= set(told.splitlines())
+
+
+def test_work_outlives_a_laptop_that_sleeps(host: Directory, laptop: Laptop, service: str) -> None:
+    """tmux keeps what runs; sshd waits for a client that does not answer, for a day."""
+    told = host.exec(service, "/usr/sbin/sshd", "-T", "-h", "/AI/.ssh/ssh_host_ed25519_key")
+    settings = dict(line.split(" ", 1) for line in told.splitlines() if " " in line)
+    days = int(settings["clientaliveinterval"]) * int(settings["clientalivecountmax"]) / 86400
+    assert days == 1
+    laptop.shell(service, "tmux new-session -d -s work 'sleep 1; echo done >/AI/done; sleep 60'")
+    laptop.shell(service, "timeout 10 sh -c 'until [ -e /AI/done ]; do sleep 0.2; done'")
+    laptop.shell(service, "tmux kill-session -t work; rm /AI/done")
+    assert len(laptop.shell(service, "command -v git less wget vim").split()) == 4
+
+
 def test_ssh_runs_a_command_as_the_person(laptop: Laptop, service: str) -> None:
     assert laptop.shell(service, "id -u; id -g; id -un; pwd; echo $HOME").split() == [
         str(PERSON),

@@ -7,16 +7,20 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 import pytest
+import yaml
+from pytest_copier.plugin import CopierProject
 
 from tests.e2e.conftest import JAMMY, RELEASES, official
 from tests.e2e.support import REGISTRY, Directory, install_conda, output, run
+from tests.e2e.test_faults import eventually
 from tests.e2e.test_gpus import QUEUE
-from tests.releases import Host, Repository
 from tests.support import ROOT
 from tests.test_gpu import GPUS, NVIDIA_SMI
 
@@ -75,16 +79,37 @@ class Colleague:
 class Lab:
     """The host, and who is on it."""
 
-    host: Host
+    path: Path
+    generate: Callable[..., CopierProject]
     people: dict[str, Colleague]
 
     @property
+    def answers(self) -> dict[str, Any]:
+        recorded: dict[str, Any] = yaml.safe_load((self.path / ".copier-answers.yml").read_text())
+        return {name: answer for name, answer in recorded.items() if name[0] != "_"}
+
+    @property
     def directory(self) -> Directory:
-        return Directory(self.host.path, self.host.answers)
+        return Directory(self.path, self.answers)
+
+    @property
+    def config(self) -> Path:
+        """The ssh_config of all their laptops, which are on the server itself."""
+        return self.people["ai"].folder / f"{HOST}.conf"
+
+    def give_containers_to(self, *names: str, **answers: Any) -> None:
+        """Generate the directory over that of before: what an update makes of one unedited."""
+        people = {name: self.people[name].answer for name in names}
+        project = self.generate(**answers, people=people)
+        shutil.copytree(project.path, self.path, dirs_exist_ok=True)
+        config = (self.path / "ssh_config").read_text().replace(f"    ProxyJump {HOST}\n", "")
+        known = f"Host *\n    UserKnownHostsFile {self.config.parent}/known_hosts\n"
+        self.config.write_text(f"{config}\n{known}")
 
     def name(self, *names: str) -> None:
         """Give containers to these people and nobody else, by the commands of the README."""
-        self.host.answer(people={name: self.people[name].answer for name in names})
+        answers = {name: value for name, value in self.answers.items() if name != "people"}
+        self.give_containers_to(*names, **answers)
         done = self.directory.compose("up", "-d", "--wait", "--remove-orphans")
         assert done.returncode == 0, done.stderr
 
@@ -92,13 +117,10 @@ class Lab:
         self, name: str, command: str, version: str = NEW, key: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Log in to somebody's container, with her own key or that of another."""
-        config = self.people["ai"].folder / f"{HOST}.conf"
-        text = self.host.read("ssh_config").replace(f"    ProxyJump {HOST}\n", "")
-        config.write_text(f"{text}\nHost *\n    UserKnownHostsFile {config.parent}/known_hosts\n")
         options = ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=accept-new"]
         options += ["-o", "IdentitiesOnly=yes", "-i", str(self.people[key or name].key)]
         alias = f"{HOST}-{self.people[name].service(version)}"
-        return run("ssh", "-F", config, "-o", "LogLevel=ERROR", *options, alias, command)
+        return run("ssh", "-F", self.config, "-o", "LogLevel=ERROR", *options, alias, command)
 
     def shell(self, name: str, command: str, version: str = NEW) -> str:
         done = self.ssh(name, command, version)
@@ -114,7 +136,7 @@ class Lab:
 @pytest.fixture(scope="module")
 def lab(
     stand_in: Callable[..., None],
-    copier_template: Path,
+    generate: Callable[..., CopierProject],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Lab]:
     """Three people and the shared account, two versions, all started by one command."""
@@ -126,7 +148,7 @@ def lab(
     conda = people["ai"].home / "miniforge3"
     install_conda(conda)
     output("chown", "-R", f"{UIDS['ai']}:{UIDS['ai']}", conda)
-    repository = Repository.create(tmp_path_factory.mktemp("people") / "repository")
+    made = Lab(tmp_path_factory.mktemp("people") / HOST, generate, people)
     answers = {
         "host": HOST,
         "tf_versions": VERSIONS,
@@ -136,14 +158,13 @@ def lab(
         "host_home": str(people["ai"].home),
         "project_path": str(people["ai"].project),
         "conda_path": str(conda),
-        "people": {name: people[name].answer for name in ("alice", "bob", "carol")},
         "bind_address": "127.0.0.1",
         "driver": "",
         "gpus": [],
         "registry": REGISTRY,
         "mirror": "none",
     }
-    made = Lab(repository.copy(copier_template, answers), people)
+    made.give_containers_to("alice", "bob", "carol", **answers)
     made.directory.up()
     yield made
     made.directory.remove()
@@ -152,34 +173,48 @@ def lab(
 
 def test_all_are_up_and_each_logs_in_with_her_own_key_only(lab: Lab) -> None:
     assert len(lab.ids()) == 8
-    for name in UIDS:
-        for version in (OLD, NEW):
-            facts = lab.shell(name, "id -un; id -u; hostname; stat -c %u /AI", version).split()
-            hostname = f"{HOST}-{lab.people[name].service(version)}"
-            assert facts == [name, str(UIDS[name]), hostname, str(UIDS[name])]
-        for other in UIDS.keys() - {name}:
-            refused = lab.ssh(name, "true", key=other)
-            assert "Permission denied (publickey)" in refused.stderr
+    with ThreadPoolExecutor(4) as at_once:
+        logins = {
+            (name, version): at_once.submit(
+                lab.shell, name, "id -un; id -u; hostname; stat -c %u /AI", version
+            )
+            for name in UIDS
+            for version in (OLD, NEW)
+        }
+        with_keys_of_others = [
+            at_once.submit(lab.ssh, name, "true", key=other)
+            for name in UIDS
+            for other in UIDS.keys() - {name}
+        ]
+    for (name, version), login in logins.items():
+        hostname = f"{HOST}-{lab.people[name].service(version)}"
+        assert login.result().split() == [name, str(UIDS[name]), hostname, str(UIDS[name])]
+    for refused in with_keys_of_others:
+        assert "Permission denied (publickey)" in refused.result().stderr
+
+
+SEEN_BY_BOB = ["secret\n", "bob@laptop\n", "sleep 4242"]
+"""In his files, his home and his processes."""
 
 
 def test_nobody_sees_the_files_processes_or_keys_of_another(lab: Lab) -> None:
+    bob = lab.people["bob"]
     lab.shell("bob", "echo secret >/AI/thesis; nohup sleep 4242 >/dev/null 2>&1 &")
-    fingerprints = set()
+    look = (
+        f"cat {bob.home}/.ssh/authorized_keys {bob.project}/thesis /AI/thesis 2>/dev/null; "
+        "cat /proc/[0-9]*/cmdline | tr '\\0' ' '; cat /proc/mounts"
+    )
     for name in UIDS.keys() - {"bob"}:
-        for place in (lab.people["bob"].home, lab.people["bob"].project):
-            assert lab.ssh(name, f"ls {place}").returncode != 0
-        assert lab.ssh(name, "cat /AI/thesis").returncode != 0
-        found = lab.shell(name, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
-        assert "sleep 4242" not in found
-        mounts = lab.shell(name, "cat /proc/mounts")
+        found = lab.shell(name, look)
+        assert not [his for his in SEEN_BY_BOB if his in found]
         homes = [lab.people[other].home for other in UIDS.keys() - {name}]
-        assert not [home for home in homes if f" {home} " in mounts]
+        assert not [home for home in homes if f" {home} " in found]
         as_her = ["setpriv", f"--reuid={UIDS[name]}", f"--regid={UIDS[name]}", "--clear-groups"]
-        assert run(*as_her, "ls", lab.people["bob"].project).returncode != 0
-    for one in lab.people.values():
-        fingerprints.add((one.project / ".ssh/ssh_host_ed25519_key.pub").read_text())
-    assert len(fingerprints) == len(UIDS)
-    assert "sleep 4242" in lab.shell("bob", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+        assert run(*as_her, "ls", bob.project).returncode != 0
+    found = lab.shell("bob", look)
+    assert [his for his in SEEN_BY_BOB if his in found] == SEEN_BY_BOB
+    keys = {(p.project / ".ssh/ssh_host_ed25519_key.pub").read_text() for p in lab.people.values()}
+    assert len(keys) == len(UIDS)
 
 
 def test_logs_of_a_container_whose_conda_is_anothers_hold_no_warning(lab: Lab) -> None:
@@ -213,7 +248,7 @@ def test_who_comes_and_goes_leaves_all_others_running(lab: Lab) -> None:
     assert (lab.people["carol"].project / ".ssh/ssh_host_ed25519_key").exists()
     lab.name("alice", "bob", "carol")
     assert lab.ids().items() > without.items()
-    ports = lab.host.answers["ports"]
+    ports = lab.answers["ports"]
     assert (ports[VERSIONS[1]], ports[f"carol/{VERSIONS[1]}"]) == (21892, 21895)
     assert lab.shell("carol", "id -un") == "carol\n"  # by the host key that is known
 
@@ -269,8 +304,7 @@ def test_what_was_backed_up_comes_back_with_its_owners_and_the_host_key(lab: Lab
     shutil.rmtree(bob.home / ".ssh")
     as_documented(RESTORE)
     assert lab.directory.compose("start", *services).returncode == 0
-    done = lab.directory.compose("up", "-d", "--wait", *services)
-    assert done.returncode == 0, done.stderr
+    eventually(lambda: lab.ssh("bob", "true").returncode == 0)
     facts = lab.shell("bob", "cat thesis data/same; stat -c '%u %a %h' data/set; stat -c %a /AI")
     assert facts.splitlines() == ["secret", "1", f"{UIDS['bob']} 640 2", "700"]
     assert not (bob.project / ".cache").exists()
