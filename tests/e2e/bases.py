@@ -40,7 +40,7 @@ UBUNTU = {
 NEEDS_NEWER = "needs-newer-cuda"
 """Package of the newer candidates that depends on all of them."""
 
-DEBIAN = {"bookworm": "12", "trixie": "13"}
+DEBIAN = {"bookworm": "12", "trixie": "13", "sid": "unstable"}
 """Hosts only: no official image is built on Debian."""
 
 # CUDA_VERSION of a base that does not state its own.

@@ -68,9 +68,17 @@ DOCKERFILE = f"""FROM {{base}}
 RUN apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \\
     --no-install-recommends -o Dpkg::Options::=--force-unsafe-io {{packages}}
 COPY bin/ /usr/local/bin/
-RUN useradd --create-home --shell /bin/bash {ADMIN} && useradd --create-home ai --uid 4321 \\
-    && echo '{ADMIN} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{ADMIN} \\
-    && for home in /home/*; do install -D -m 755 -d $home/.ssh; done
+# as useradd would: that of Debian unstable does not run in builds of Docker 20.10
+RUN set -e; for user in {ADMIN}:1000 ai:4321; do \\
+        name=${{{{user%:*}}}} id=${{{{user#*:}}}}; \\
+        echo "$name:x:$id:$id::/home/$name:/bin/bash" >>/etc/passwd; \\
+        echo "$name:x:$id:" >>/etc/group; \\
+        echo "$name:*:19000:0:99999:7:::" >>/etc/shadow; \\
+        cp -r /etc/skel /home/$name; \\
+        chown -R $id:$id /home/$name; \\
+        install -m 755 -d /home/$name/.ssh; \\
+    done; \\
+    echo '{ADMIN} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{ADMIN}
 COPY conda /home/ai/miniconda3/bin/
 RUN chown -R ai:ai /home/ai
 CMD ["boot"]

@@ -1,4 +1,4 @@
-"""The engine and the Compose of Debian 13: built, started, logged in to, a version added.
+"""The engines and Composes of Debian 13 and unstable: built, started, logged in to, and more.
 
 Only in the full profile: ``pytest --hypothesis-profile=full tests/e2e/test_newer_engine.py``.
 """
@@ -59,7 +59,7 @@ class Newer:
         )  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["trixie"])
+@pytest.fixture(scope="module", params=["trixie", "sid"])
 def newer(
     request: pytest.FixtureRequest,
     engine: None,  # noqa: ARG001
