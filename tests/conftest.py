@@ -28,7 +28,7 @@ compile_once()
 settings.register_profile("full", max_examples=200, stateful_step_count=8, deadline=None)
 
 
-APART = {"bundle", "cluster", "fleet", "images", "network", "registry"}
+APART = {"bundle", "cluster", "fleet", "images", "network", "registry", "start", "update"}
 """End-to-end tests that use nothing of the host that the others share; setup uses no image."""
 
 SLOW = ["update", "answers", "fleet", "histories", "cluster", "moved_files"]

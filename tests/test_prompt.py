@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.answers import CLUSTER, EXAMPLE, asked, error
+from tests.support import by_default
 from tests.test_copier_yml import QUESTIONS
 from tests.test_refusals import BAD, as_typed
 
@@ -92,7 +93,7 @@ def bad_answer(name: str) -> str | None:
     return as_typed(bad)
 
 
-@pytest.mark.parametrize("kind", GIVEN)
+@pytest.mark.parametrize("kind", by_default("host", "fleet", among=GIVEN))
 def test_every_question_and_every_refusal_is_seen_whole(
     kind: str, copier_template: Path, tmp_path: Path
 ) -> None:

@@ -182,6 +182,7 @@ def test_keys_that_others_may_write_are_told_at_the_login_that_fails(
     laptop.shell(SERVICE, "true")
 
 
+@pytest.mark.full
 def test_a_clock_that_jumps_ends_no_session_and_keeps_nobody_out(
     made: Directory, laptop: Laptop, tmp_path: Path
 ) -> None:

@@ -1,4 +1,7 @@
-"""Ansible brings two servers from nothing to ssh into TensorFlow, and touches only what changed."""
+"""Ansible brings two servers from nothing to ssh into TensorFlow, and touches only what changed.
+
+Only in the full profile, since its servers have an engine each.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ from pytest_copier.plugin import CopierFixture, CopierProject
 from tests.e2e.conftest import JAMMY, RELEASES
 from tests.e2e.server import ADMIN, Server, build_image
 from tests.e2e.support import REGISTRY, output, run
-from tests.support import by_default
+
+pytestmark = pytest.mark.full
 
 FIRST = RELEASES["jammy"]
 ADDED = "2.17.1"
@@ -252,6 +256,6 @@ TROUBLES = {
 }
 
 
-@pytest.mark.parametrize("trouble", by_default("the_place_is_taken", among=TROUBLES))
+@pytest.mark.parametrize("trouble", TROUBLES)
 def test_nobody_loses_anything_where(fleet: Fleet, trouble: str) -> None:
     TROUBLES[trouble](fleet)

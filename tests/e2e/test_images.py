@@ -135,6 +135,7 @@ def test_the_person_exists_whoever_was_there_before(build_on: BuildOn, taken: st
     assert int(log) < 1000  # the login logs did not grow with the UID
 
 
+@pytest.mark.full
 def test_the_second_image_on_an_ubuntu_fetches_nothing_again(build_on: BuildOn) -> None:
     bases = [official(v, packages={}, newer_candidates=False) for v in ("1.15.5", "2.3.4")]
     made = [build_on(base, packages=["tree"], ssh=False) for base in bases]

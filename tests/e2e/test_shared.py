@@ -77,6 +77,7 @@ def test_the_disk_command_of_the_readme_removes_what_is_gone_and_nothing_of_othe
     host.up()
 
 
+@pytest.mark.full
 def test_one_container_has_all_releases_each_under_its_alias_in_its_environment(
     shared: Host, newcomer: Person, stand_in: Callable[..., None]
 ) -> None:

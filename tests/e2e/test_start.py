@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import RELEASES
+from tests.e2e.conftest import JAMMY, RELEASES
 from tests.e2e.support import PERSON, Directory, Laptop, Person
 
 SERVICE = f"tf{RELEASES['jammy']}"
@@ -29,10 +29,11 @@ def newcomer(arrive: Callable[[], Person]) -> Person:
 @pytest.fixture
 def generate_for(
     newcomer: Person,
-    host: Directory,  # noqa: ARG001 (its base image is there)
+    stand_in: Callable[..., None],
     directory: Generate,
 ) -> Iterator[Generate]:
     """Generate a directory of one container for the newcomer; stop it after the test."""
+    stand_in(JAMMY)
     made = []
 
     def generate(**answers: Any) -> Directory:

@@ -10,9 +10,10 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.conftest import RELEASES
+from tests.e2e.conftest import JAMMY, RELEASES, official
 from tests.e2e.support import PERSON, Directory, Laptop, Person, run
 from tests.releases import Host, Repository
+from tests.support import by_default
 
 FIRST, LAST, NEITHER = "init_env1.sh", "init_env2.sh", None
 OLD, NEW = f"tf{RELEASES['bionic']}", f"tf{RELEASES['jammy']}"
@@ -21,13 +22,16 @@ OLD, NEW = f"tf{RELEASES['bionic']}", f"tf{RELEASES['jammy']}"
 @pytest.fixture(scope="module")
 def infra(
     arrive: Callable[[], Person],
-    host: Directory,  # noqa: ARG001 (its base images are there)
+    stand_in: Callable[..., None],
     copier_template: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Host, Directory, Person]]:
     """A started host of one version in an infra repository, and its person."""
+    stand_in(official(RELEASES["bionic"]))
+    stand_in(JAMMY)
     person = arrive()
     answers = {"host": "e2e-infra", "tf_versions": [RELEASES["bionic"]], "port_offset": 15}
+    answers["packages"] = []
     repository = Repository.create(tmp_path_factory.mktemp("infra") / "repository")
     made = repository.copy(copier_template, person.answers(**answers))
     for script in (FIRST, LAST):  # or the build cache would know them from an earlier run
@@ -82,24 +86,22 @@ def test_an_added_version_starts_beside_the_others_and_a_session_goes_on(
     directory.compose("up", "-d", "--wait", "--remove-orphans")
 
 
-@pytest.mark.parametrize(
-    ("answers", "built_from", "restarted"),
-    [
-        ({"packages": ["net-tools"]}, FIRST, True),
-        ({"user": "li"}, LAST, True),
-        ({"gid": PERSON + 1}, LAST, True),
-        ({"gpu_devices": "0"}, NEITHER, True),
-        ({"proxy": "http://192.0.2.1:3128"}, NEITHER, True),
-        ({"language": "zh"}, NEITHER, False),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
-)
+EFFECTS: dict[str, tuple[dict[str, Any], str | None, bool]] = {
+    "packages": ({"packages": ["net-tools"]}, FIRST, True),
+    "user": ({"user": "li"}, LAST, True),
+    "gid": ({"gid": PERSON + 1}, LAST, True),
+    "gpu_devices": ({"gpu_devices": "0"}, NEITHER, True),
+    "proxy": ({"proxy": "http://192.0.2.1:3128"}, NEITHER, True),
+    "language": ({"language": "zh"}, NEITHER, False),
+}
+"""An answer, the script that it builds from, and whether it starts containers anew."""
+
+
+@pytest.mark.parametrize("question", by_default("packages", "gid", "language", among=EFFECTS))
 def test_the_readme_tells_truly_what_an_answer_rebuilds_and_restarts(
-    infra: tuple[Host, Directory, Person],
-    answers: dict[str, Any],
-    built_from: str | None,
-    restarted: bool,
+    infra: tuple[Host, Directory, Person], question: str
 ) -> None:
+    answers, built_from, restarted = EFFECTS[question]
     host, directory, person = infra
     before = identity(directory, OLD)
     host.answer(**answers)
