@@ -28,8 +28,8 @@ compile_once()
 settings.register_profile("full", max_examples=200, stateful_step_count=8, deadline=None)
 
 
-APART = {"bundle", "cluster", "fleet", "images", "network", "registry", "start", "update"}
-"""End-to-end tests that use nothing of the host that the others share; setup uses no image."""
+APART = {"bundle", "cluster", "fleet", "images", "network", "registry", "setup", "update"}
+"""End-to-end tests that use nothing of the host that the others share."""
 
 SLOW = ["update", "answers", "fleet", "histories", "cluster", "moved_files"]
 """Tests without an engine that take longest: last, one process would be left alone with them."""
@@ -38,16 +38,16 @@ SLOW = ["update", "answers", "fleet", "histories", "cluster", "moved_files"]
 def group(nodeid: str) -> str:
     """Return what runs in one process: a file, or all that share images on the engine."""
     file = nodeid.split("::")[0]
-    if not file.startswith("tests/e2e/") or file == "tests/e2e/test_setup.py":
+    if not file.startswith("tests/e2e/"):
         return file
     return "apart" if Path(file).stem.removeprefix("test_") in APART else "the host"
 
 
 def rank(nodeid: str) -> int:
     """Return when a group begins: those with an engine first, since they wait most."""
-    name = group(nodeid)
-    groups = ["the host", "apart", "tests/e2e/test_setup.py", *(f"tests/test_{n}.py" for n in SLOW)]
-    return groups.index(name) if name in groups else len(groups)
+    its = group(nodeid)
+    groups = ["the host", "apart", *(f"tests/test_{name}.py" for name in SLOW)]
+    return groups.index(its) if its in groups else len(groups)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

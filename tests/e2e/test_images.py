@@ -64,7 +64,7 @@ def test_differences_between_list_and_image_are_told_and_held(build_on: BuildOn)
     missing, *present = LISTED
     packages = {name: LISTED[name] for name in present} | {"libnccl2": "2.19.3-1+cuda12.3"}
     made = build_on(official(VERSION, packages=packages), **LEAN)
-    log = made.build()
+    log = built_anew(made)
     assert f"init_env1.sh: listed CUDA packages that this image lacks: {missing}\n" in log
     assert "init_env1.sh: CUDA packages beyond the list, held as well: libnccl2\n" in log
     held = in_image(made.image(service(made)), "apt-mark showhold").split()
@@ -102,7 +102,7 @@ DIFFERENCES["most at once"] = {
 @pytest.mark.parametrize("difference", by_default("most at once", among=DIFFERENCES))
 def test_a_base_may_differ(build_on: BuildOn, difference: str) -> None:
     made = build_on(official(VERSION, **DIFFERENCES[difference]), **LEAN)
-    assert "init_env1.sh: " not in made.build()  # list and image agree
+    assert "init_env1.sh: " not in built_anew(made)  # list and image agree
     made.up()
     assert made.exec(service(made), "apt-mark", "showhold").split() == sorted(LISTED)
     assert made.exec(service(made), "id", "-un") == "ai\n"
@@ -254,7 +254,7 @@ def test_apt_pip_and_conda_download_from_the_mirror(
     url = mirror.url
     base = official(RELEASES[codename], newer_candidates=False)
     made = build_on(base, mirror=url, ssh=False, packages=["net-tools"])
-    made.build()
+    built_anew(made)
     assert any(path.endswith("/InRelease") for path in mirror.asked)
     image = made.image(service(made))
     sources = in_image(
