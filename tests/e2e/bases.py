@@ -287,8 +287,10 @@ def _mmdebstrap_options(codename: str) -> list[str]:
         # be set up before PAM is
         include.append("apt-transport-https")
         options.append('--extract-hook=chroot "$1" pam-auth-update --package --force')
+    if codename == "sid":  # its lists expire after a week, and a mirror may be behind
+        options.append('--aptopt=Acquire::Check-Valid-Until "false"')
     if codename in DEBIAN:
-        return ["--variant=minbase", f"--include={','.join(include)}"]
+        return ["--variant=minbase", f"--include={','.join(include)}", *options]
     assert codename in UBUNTU, f"no Ubuntu release {codename!r} among {', '.join(UBUNTU)}"
     return [
         "--variant=minbase",
