@@ -92,7 +92,7 @@ def test_a_command_in_a_dev_container_has_the_environment_of_the_image(
 
 
 def test_each_container_has_folders_of_its_own_for_editors(host: Directory, person: Person) -> None:
-    for service in (OLD, SERVICE):
+    for service in (f"tf{version}" for version in RELEASES.values()):
         for name in ("vscode", "vscodium", "cursor", "windsurf"):
             host.exec(service, "sh", "-c", f"hostname >/AI/.{name}-server/name")
         for found in (person.projects / f".vscode/e2e-gpu01-{service}").glob(".*-server/name"):
