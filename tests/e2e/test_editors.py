@@ -111,6 +111,18 @@ def test_a_server_starts_on_an_old_ubuntu_three_times_at_once(laptop: Laptop, se
     assert laptop.shell(OLD, f"/AI/.vscode-server/{TOOL} --print 1") == "1\n"
 
 
+def test_a_server_starts_where_a_setting_of_the_client_has_put_it(
+    laptop: Laptop, server: Path, person: Person
+) -> None:
+    elsewhere = person.projects / "of the client/node"  # as remote.SSH.serverInstallPath does
+    elsewhere.parent.mkdir()
+    shutil.copy(NODE, elsewhere)
+    elsewhere.chmod(0o755)
+    person.owns(elsewhere.parent)
+    start = f"/AI/{server.relative_to(person.projects)}/start"
+    assert laptop.shell(OLD, f"sh {start} '/AI/of the client/node'") == f"{STARTED}\n"
+
+
 def test_a_server_starts_on_an_old_ubuntu_in_a_dev_container(
     host: Directory, dev_container: DevContainer, server: Path
 ) -> None:
