@@ -44,7 +44,7 @@ def skeleton(markdown: str) -> list[str]:
         elif step := re.match(r"\s*([-*]|\d+\.) ", line):
             kept.append(step[0])
     links = [target.split("#")[0] for target in re.findall(r"\]\(([^)]+)\)", markdown)]
-    kept += sorted(Path(link).name for link in links)
+    kept += sorted(Path(link).name.replace(".zh-CN", "") for link in links)
     return kept
 
 
@@ -57,8 +57,7 @@ def test_both_languages_have_the_same_headings_commands_tables_and_links(
 
 def test_the_readme_has_the_same_shape_in_both_languages() -> None:
     english, chinese = (
-        shared_links(skeleton((ROOT / page).read_text()))
-        for page in ("README.md", "README.zh-CN.md")
+        skeleton((ROOT / page).read_text()) for page in ("README.md", "README.zh-CN.md")
     )
     assert english == chinese
 
@@ -74,11 +73,6 @@ def test_the_terminal_and_the_text_of_the_readme_have_the_same_commands() -> Non
             else:
                 assert step.typed.replace(" ", "") in light.replace(" ", "")
                 assert step.typed.replace(" --defaults", "") in text
-
-
-def shared_links(kept: list[str]) -> list[str]:
-    """A skeleton without the link from one language's README to the other's."""
-    return [item for item in kept if item not in ("README.md", "README.zh-CN.md")]
 
 
 PEOPLE = {"tf_versions": ["1.15.5"], "people": {"alice": {"uid": 1001}}}
