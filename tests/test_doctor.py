@@ -82,7 +82,7 @@ def host(project: CopierProject, tmp_path: Path) -> Host:
 
 
 SOUND = [
-    "ok facts 4 containers are to run here",
+    "ok facts 4 containers are defined here",
     "ok driver 550.54.15 is new enough for every container",
     "ok gpus every release runs on turing",
     "ok docker Docker Engine 24.0.7",
@@ -101,10 +101,10 @@ SOUND = [
     "ok disk project_path: 500 GB are free in {home}/projects",
     "ok memory no container has a memory limit; the server has 64 GB",
     "ok networks no route of the server overlaps Docker's networks",
-    "ok project no other directory has containers of the name gpu01",
-    "ok ports every port is free or its container's",
+    "ok project no other directory has containers under the name gpu01",
+    "ok ports every port is free or used by its container",
     "ok hostkey project_path: only {uid} can read {home}/projects/.ssh/ssh_host_ed25519_key",
-    "ok images registry.example.com has the 4 that are not here",
+    "ok images the 4 that are not here are in registry.example.com",
     "ok container tf1.15.5: is not started",
     "ok container tf2.11.0: is not started",
     "ok container tf2.13.0: is not started",
@@ -227,6 +227,16 @@ def strict_umask(host: Host) -> None:
         path.chmod(0o700)
 
 
+def closed_to(mode: int, path: str) -> Change:
+    """Let somebody else own a path of the directory, with that mode."""
+
+    def change(host: Host) -> None:
+        write(".env", "CURRENT_UID=4321:4321\n")(host)
+        (host.path / path).chmod(mode)
+
+    return change
+
+
 def foreign_environments(host: Host) -> None:
     folder = host.home / "conda/envs"
     folder.mkdir(exist_ok=True)
@@ -262,15 +272,23 @@ def certificate_error() -> URLError:
 
 
 SSHD = 'LISTEN 0 128 0.0.0.0:21722 0.0.0.0:* users:(("sshd",pid=7,fd=3))'
-WRITE_PORT = "stop that; or, while nobody knows the port, write another to ports in .copier-answers.yml, commit, and run: copier recopy --trust --force --vcs-ref :current:"
-NETWORK_FIX = "compare the answers 'mirror', 'registry' and 'proxy' with your network"
+WRITE_PORT = "stop it; or, if nobody uses the port yet, change it under ports in .copier-answers.yml, commit, and run: uvx --with copier-template-extensions copier recopy --trust --force --vcs-ref :current:"
+NETWORK_FIX = "check the answers 'mirror', 'registry' and 'proxy'"
 RECREATE = "run: docker compose up -d --force-recreate tf2.17.0"
 MIRROR = "https://mirror.example.com/ubuntu/dists/bionic/InRelease"
 HUB = "HEAD https://registry.example.com/v2/*"
 NEEDED = "(needed for tf1.15.5, tf2.11.0, tf2.13.0, tf2.17.0)"
 LOGS = "read: docker compose logs --tail 50 tf2.17.0"
 POOLS = "https://docs.docker.com/engine/network/#subnet-allocation"
-OTHER_POOLS = f"give Docker other default-address-pools in /etc/docker/daemon.json ({POOLS}); then make the network again: docker compose down, restart Docker, docker compose up -d"
+OTHER_POOLS = f"give Docker other default-address-pools in /etc/docker/daemon.json ({POOLS}), restart Docker, and create the network again"
+OTHER_SUBNET = "run: docker compose down; then answer 'subnet' with a free network, and start again"
+UNREACHABLE = "this server and its containers may not reach what is there"
+
+FREE = "free some space (host/doctor --usage names what takes it), or change data-root in /etc/docker/daemon.json"
+CONTAINERD = info(
+    DriverStatus=[["driver-type", "io.containerd.snapshotter.v1"]],
+    Containerd={"Address": "/run/containerd/containerd.sock"},
+)
 
 CASES: dict[str, tuple[Change, str]] = {
     "no facts": (file("*/facts.json", GONE), "fail facts host/facts.json cannot be read (No such file or directory), so little can be checked; restore it: git checkout -- host/facts.json"),
@@ -291,47 +309,53 @@ CASES: dict[str, tuple[Change, str]] = {
     "a GPU that compiles": (says("nvidia-smi *compute_cap*", "9.0"), "warn gpus tf2.13.0: TensorFlow 2.13.0 compiles for hopper at its first start, half an hour or more; wait once, and keep ~/.nv/ComputeCache"),
     "a GPU unverified": (says("nvidia-smi *compute_cap*", "9.0"), "warn gpus tf2.11.0: TensorFlow 2.11.0 is not verified on hopper; try it, or choose a release whose row in README.md has no question mark"),
     "no Docker": (no("docker"), "fail docker Docker is not installed; run: sudo host/setup.sh"),
-    "Docker refused": (says("docker version *", error="permission denied while trying to connect", status=1), "fail docker alice may not use Docker; run: sudo usermod --append --groups docker alice, and log in again"),
-    "Docker stopped": (says("docker version *", error="Cannot connect to the Docker daemon", status=1), "fail docker the Docker engine does not answer: docker version says: Cannot connect to the Docker daemon; run: sudo systemctl restart docker; it says more in: sudo journalctl --unit docker"),
+    "Docker refused": (says("docker version *", error="permission denied while trying to connect", status=1), "fail docker alice is not allowed to use Docker; run: sudo usermod --append --groups docker alice, and log in again"),
+    "Docker stopped": (says("docker version *", error="Cannot connect to the Docker daemon", status=1), "fail docker the Docker engine does not answer: docker version says: Cannot connect to the Docker daemon; run: sudo systemctl restart docker; its log: sudo journalctl --unit docker"),
     "another program": (says("docker version *", "podman"), "fail docker docker version says: podman, which is not a version of Docker Engine; install Docker Engine: https://docs.docker.com/engine/install"),
-    "an old Docker": (says("docker version *", "20.10.9"), "fail docker Docker Engine 20.10.9 is too old, 20.10.10 is needed; upgrade Docker: https://docs.docker.com/engine/install"),
+    "an old Docker": (says("docker version *", "20.10.9"), "fail docker Docker Engine 20.10.9 is too old, 20.10.10 or newer is needed; upgrade Docker: https://docs.docker.com/engine/install"),
     "another machine's Docker": (lambda host: host.machine.environment.update(DOCKER_HOST="ssh://gpu02"), "warn docker DOCKER_HOST is ssh://gpu02: what follows about Docker may be another machine's; run: unset DOCKER_HOST"),
-    "no Compose": (says("docker compose version *", error="docker: 'compose' is not a docker command.", status=1), "fail compose Docker has no Compose plugin that works: docker compose version says: docker: 'compose' is not a docker command.; run: sudo host/setup.sh"),
-    "an old Compose": (says("docker compose version *", "2.3.3"), "fail compose Compose 2.3.3 is too old, 2.4 is needed; upgrade the package docker-compose-plugin"),
-    "a slip in the compose file": (says("docker compose config *", error="yaml: line 3: mapping values are not allowed in this context", status=15), "fail compose Compose does not read docker-compose.yml and .env: it says: yaml: line 3: mapping values are not allowed in this context; correct the file that it names; git diff shows what was changed"),
-    "no buildx": (says("docker buildx version", "", 1), "fail buildx Docker has no buildx plugin that works: docker buildx version prints nothing; run: sudo host/setup.sh"),
+    "no Compose": (says("docker compose version *", error="docker: 'compose' is not a docker command.", status=1), "fail compose Docker has no working Compose plugin: docker compose version says: docker: 'compose' is not a docker command.; run: sudo host/setup.sh"),
+    "an old Compose": (says("docker compose version *", "2.3.3"), "fail compose Compose 2.3.3 is too old, 2.4 or newer is needed; run: sudo host/setup.sh"),
+    "a slip in the compose file": (says("docker compose config *", error="yaml: line 3: mapping values are not allowed in this context", status=15), "fail compose Compose cannot read docker-compose.yml and .env: it says: yaml: line 3: mapping values are not allowed in this context; correct the file that it names; git diff shows what was changed"),
+    "no buildx": (says("docker buildx version", "", 1), "fail buildx Docker has no working buildx plugin: docker buildx version prints nothing; run: sudo host/setup.sh"),
     "no info about users": (says("docker info *", "garbage"), "warn users docker info cannot be read, so it is not checked whether Docker maps UIDs; run: docker info"),
-    "rootless": (info(SecurityOptions=["name=seccomp,profile=default", "name=rootless"]), "fail users this is rootless Docker, where the containers' user owns nothing in the mounted directories: that is not supported; use the system's engine: docker context use default; it is installed by sudo host/setup.sh"),
-    "userns-remap": (info(SecurityOptions=["name=userns"]), "fail users Docker runs with userns-remap, where the containers' user owns nothing in the mounted directories: that is not supported; take userns-remap out of /etc/docker/daemon.json, and run: sudo systemctl restart docker"),
-    "no toolkit": (info(Runtimes={"runc": {}}), "fail toolkit Docker cannot hand out GPUs: there is no NVIDIA runtime, hook or CDI device; run: sudo host/setup.sh"),
+    "rootless": (info(SecurityOptions=["name=seccomp,profile=default", "name=rootless"]), "fail users rootless Docker is not supported: the containers' user owns nothing in the mounted directories; use the system's engine, which sudo host/setup.sh installs: docker context use default"),
+    "userns-remap": (info(SecurityOptions=["name=userns"]), "fail users userns-remap of Docker is not supported: the containers' user owns nothing in the mounted directories; remove userns-remap from /etc/docker/daemon.json, and run: sudo systemctl restart docker"),
+    "no toolkit": (info(Runtimes={"runc": {}}), "fail toolkit Docker cannot give GPUs to containers: there is no NVIDIA runtime, hook or CDI device; run: sudo host/setup.sh"),
     "no info about the toolkit": (says("docker info *", "[]"), "warn toolkit docker info cannot be read, so it is not checked whether containers get GPUs; run: docker info"),
     "a hook": (both(info(Runtimes={}), says("nvidia-container-runtime-hook")), "ok toolkit Docker has NVIDIA's hook"),
     "CDI devices": (both(info(Runtimes={}), says("nvidia-ctk cdi list", "nvidia.com/gpu=all")), "ok toolkit Docker has NVIDIA's CDI devices"),
     "no home": (at_home(shutil.rmtree), "fail paths host_home: {home} does not exist; run: sudo host/setup.sh"),
-    "no data": (facts(mounts=["/nowhere/data"]), "fail paths /nowhere/data: /nowhere/data does not exist; mount its disk or make it; or take it out of the answer 'mounts'"),
-    "a file for projects": (both(at_home(lambda home: shutil.rmtree(home / "projects")), at_home(lambda home: (home / "projects").touch())), "fail paths project_path: {home}/projects is not a directory; run: sudo host/setup.sh"),
+    "no data": (facts(mounts=["/nowhere/data"]), "fail paths /nowhere/data: /nowhere/data does not exist; mount its disk or create it; or remove it from the answer 'mounts'"),
+    "a file for projects": (both(at_home(lambda home: shutil.rmtree(home / "projects")), at_home(lambda home: (home / "projects").touch())), "fail paths project_path: {home}/projects is not a directory; move it away, and run: sudo host/setup.sh"),
     "a closed home": (file("{home}/*", FORBIDDEN), "warn paths conda_path: {home}/conda is closed to alice ({home} has mode 750), so it is not checked; run: sudo {here}/host/doctor"),
-    "a file server that is down": (file("{home}/projects", TimeoutError("no answer within 10 s")), "fail paths project_path: {home}/projects cannot be read: no answer within 10 s; look at its disk or file server: findmnt --target {home}/projects"),
+    "a file server that is down": (file("{home}/projects", TimeoutError("no answer within 10 s")), "fail paths project_path: {home}/projects cannot be read: no answer within 10 s; check its disk or file server: findmnt --target {home}/projects"),
     "no time zone": (file("/etc/localtime", GONE), "fail timezone /etc/localtime is missing, and the containers mount it; run: sudo host/setup.sh"),
-    "a directory that Docker made for the time zone": (file("/etc/localtime", Path("/").stat()), "fail timezone /etc/localtime is no file, and the containers mount it; run: sudo rmdir /etc/localtime; sudo host/setup.sh"),
+    "a directory that Docker made for the time zone": (file("/etc/localtime", Path("/").stat()), "fail timezone /etc/localtime is not a file, and the containers mount it; run: sudo rmdir /etc/localtime; sudo host/setup.sh"),
     "no .env": (file("{here}/.env", GONE), "fail user .env: .env cannot be read: No such file or directory; write CURRENT_UID={uid}:{uid} to .env"),
     "a closed .env": (file("{here}/.env", FORBIDDEN), "warn user .env: .env cannot be read: Permission denied, so owners are not checked; run: sudo {here}/host/doctor"),
     "no uid": (write(".env", "CURRENT_UID=me\n"), "fail user .env: CURRENT_UID in .env is 'me', not the uid:gid of an ordinary user; write CURRENT_UID={uid}:{uid} to .env"),
     "a quoted uid": (write(".env", "CURRENT_UID=0:0\nexport CURRENT_UID='4321:4321' # mine\n"), "fail user project_path: {home}/projects belongs to {uid}:{uid} and the containers run as 4321:4321; run: sudo chown 4321:4321 {home}/projects"),
     "a conda of somebody else": (foreign_environments, "fail user conda_envs: {home}/conda/envs belongs to {uid}:{uid} and the containers run as 4321:4321; run: sudo chown -R 4321:4321 {home}/conda/envs"),
-    "a strict umask": (strict_umask, "fail user environments: environments/ is closed to the containers; run: chmod -R o+rX environments"),
+    "a strict umask": (strict_umask, "fail user environments: the containers cannot read environments/; run: chmod -R o+rX environments"),
+    "a folder that can only be listed": (closed_to(0o754, "environments"), "fail user environments: the containers cannot read environments/; run: chmod -R o+rX environments"),
+    "a script that cannot be run": (closed_to(0o754, "environments/new.sh"), "fail user environments: the containers cannot read environments/; run: chmod -R o+rX environments"),
     "no environments": (lambda host: shutil.rmtree(host.path / "environments"), "fail user environments: environments/ cannot be read: No such file or directory; restore it: git checkout -- environments; or run: chmod -R o+rX environments"),
     "no conda": (at_home(lambda home: shutil.rmtree(home / "conda")), "fail conda there is no conda in {home}/conda; run: sudo host/setup.sh"),
     "a closed conda": (file("{home}/conda/*", FORBIDDEN), "warn conda {home}/conda is closed to alice ({home}/conda has mode 755), so conda is not checked; run: sudo {here}/host/doctor"),
-    "a conda without Python": (at_home(lambda home: (home / "conda/bin/python").unlink()), "warn glibc {home}/conda/bin/python does not name the glibc that it needs, so it is not checked; run: {home}/conda/bin/python -V"),
-    "a new conda": (at_home(lambda home: (home / "conda/bin/python").write_text("GLIBC_2.17\0GLIBC_2.28\0GLIBC_2.4\0")), "warn glibc tf1.15.5: conda needs glibc 2.28 and the container has 2.27: conda itself does not run there; use an environment by its own python there, or the Miniforge that host/setup.sh installs"),
-    "an empty mirror": (web(f"HEAD {MIRROR}", doctor.Reply(404)), f"fail mirror {MIRROR} answers with HTTP 404; compare the answer 'mirror' with what is served there"),
-    "no mirror": (web(f"HEAD {MIRROR}", URLError(ConnectionRefusedError(111, "Connection refused"))), f"fail mirror {MIRROR} is not reached: Connection refused; {NETWORK_FIX}"),
+    "a conda on a file server that is down": (file("{home}/conda/bin/conda", TimeoutError("no answer within 10 s")), "warn conda {home}/conda cannot be read (no answer within 10 s), so conda is not checked; check its disk or file server: findmnt --target {home}/conda"),
+    "a conda without Python": (at_home(lambda home: (home / "conda/bin/python").unlink()), "warn glibc {home}/conda/bin/python cannot be read (No such file or directory), so its glibc is not checked; run: {home}/conda/bin/python -V"),
+    "a conda that names no glibc": (at_home(lambda home: (home / "conda/bin/python").write_text("")), "warn glibc {home}/conda/bin/python does not name the glibc that it needs, so its glibc is not checked; run: {home}/conda/bin/python -V"),
+    "a new conda": (at_home(lambda home: (home / "conda/bin/python").write_text("GLIBC_2.17\0GLIBC_2.28\0GLIBC_2.4\0")), "warn glibc tf1.15.5: conda needs glibc 2.28 and the container has 2.27: conda itself does not run there; there use conda activate, which works without it; or replace conda by the Miniforge that host/setup.sh installs"),
+    "an empty mirror": (web(f"HEAD {MIRROR}", doctor.Reply(404)), f"fail mirror {MIRROR} answers with HTTP 404; check the answer 'mirror'"),
+    "no mirror": (web(f"HEAD {MIRROR}", URLError(ConnectionRefusedError(111, "Connection refused"))), f"fail mirror {MIRROR} cannot be reached: Connection refused; {NETWORK_FIX}"),
     "a mirror of the company": (web(f"HEAD {MIRROR}", certificate_error()), f"fail mirror {MIRROR} has a certificate that this server does not trust: unable to get local issuer certificate; put the company's CA into images/certs/ as *.crt and run: sudo host/setup.sh"),
     "a wrong clock": (says("timedatectl *", "no"), "warn clock the clock is not synchronised, and certificates are refused where it is wrong; run: sudo timedatectl set-ntp true"),
     "no timedatectl": (no("timedatectl"), "warn clock timedatectl is not installed, so the clock is not checked; compare the output of date -u with another clock"),
-    "a full disk": (file("/var/lib/docker", space(9, 10**6)), "fail disk docker: 9 GB are free in /var/lib/docker, and the images that are missing need 25 GB; free some space (host/doctor --usage names what takes it), or give Docker another data-root"),
-    "no inode": (file("/var/lib/docker", space(90, 0)), "fail disk docker: 90 GB and no inode are free in /var/lib/docker, and the images that are missing need 25 GB; free some space (host/doctor --usage names what takes it), or give Docker another data-root"),
+    "a full disk": (file("/var/lib/docker", space(9, 10**6)), f"fail disk docker: 9 GB are free in /var/lib/docker, and the missing images need 25 GB; {FREE}"),
+    "a full disk with all images": (both(file("/var/lib/docker", space(0.2, 10**6)), says("docker image inspect *", "sha256:1")), f"fail disk docker: 0 GB are free in /var/lib/docker, and the missing images need 0 GB; {FREE}"),
+    "no inode": (file("/var/lib/docker", space(90, 0)), f"fail disk docker: 90 GB and no inode are free in /var/lib/docker, and the missing images need 25 GB; {FREE}"),
+    "images of containerd": (both(CONTAINERD, file("/var/lib/containerd", space(9, 10**6))), f"fail disk docker: 9 GB are free in /var/lib/containerd, and the missing images need 25 GB; {FREE.replace('data-root in /etc/docker/daemon.json', 'root in /etc/containerd/config.toml')}"),
     "images present": (says("docker image inspect *", "sha256:1"), "ok images every image is on this server"),
     "images built": (says("docker image inspect * gpu01-*", "sha256:1"), "ok disk docker: 500 GB are free in /var/lib/docker, and 0 GB are needed for images"),
     "no word about images": (hangs("docker image inspect *"), "warn images docker does not say which images are here; run: docker image ls"),
@@ -339,37 +363,41 @@ CASES: dict[str, tuple[Change, str]] = {
     "an engine without a place": (info(DockerRootDir=""), "warn disk docker: alice cannot see the disk of the engine; run: sudo df -h /var/lib/docker"),
     "a hidden disk": (file("/var/lib/docker", FORBIDDEN), "warn disk docker: alice cannot see the disk of /var/lib/docker: Permission denied; run: sudo df -h /var/lib/docker"),
     "projects without room": (file("*/projects", space(0.5, 10**6)), "fail disk project_path: 0.5 GB and 1000000 inodes are free in {home}/projects; free some space: host/doctor --usage names what takes it"),
-    "limits beyond the host": (has(limited(40, NAME), limited(32, "alice-tf2.17.0")), "warn memory the memory limits of 2 containers are 72 GB together, and the server has 64 GB; lower the limits; or the kernel ends processes of any container when all use theirs"),
-    "limits of tomorrow": (both(has(limited(32, NAME)), says("docker compose config *", json.dumps({"services": {"a": {"container_name": NAME, "mem_limit": "8000000000"}, "b": {"container_name": "gpu01-b", "deploy": {"resources": {"limits": {"memory": "4000000000"}}}}}}))), "ok memory memory limits are 12 GB together, of 64 GB of the server"),
+    "limits beyond the host": (has(limited(40, NAME), limited(32, "alice-tf2.17.0")), "warn memory the memory limits of 2 containers are 72 GB together, and the server has 64 GB; lower the limits; otherwise the kernel may kill processes of any container"),
+    "limits of tomorrow": (both(has(limited(32, NAME)), says("docker compose config *", json.dumps({"services": {"a": {"container_name": NAME, "mem_limit": "8000000000"}, "b": {"container_name": "gpu01-b", "deploy": {"resources": {"limits": {"memory": "4000000000"}}}}}}))), "ok memory memory limits are 12 GB together, and the server has 64 GB"),
     "no list of containers for memory": (hangs("docker ps *"), "warn memory docker does not list its containers or the server's memory, so limits are not checked; run: docker ps --all; docker info"),
     "no list of networks": (says("docker network ls *", "garbage"), "warn networks docker does not list its networks, so they are not compared with the server's routes; run: docker network ls; ip route"),
-    "the company's network": (file("/proc/net/route", b"Iface\ntun0 000012AC 0 0 0 0 0 00F0FFFF 0 0 0\n"), f"warn networks gpu01_ai-bridge: overlaps the route 172.18.0.0/20 of tun0 (172.18.0.0/16 is Docker's): what is behind may not be reached from here or containers; {OTHER_POOLS}"),
-    "the company's name server": (file("/etc/resolv.conf", b"nameserver 172.18.9.53\n"), f"warn networks gpu01_ai-bridge: overlaps the name server 172.18.9.53 (172.18.0.0/16 is Docker's): what is behind may not be reached from here or containers; {OTHER_POOLS}"),
+    "the company's network": (file("/proc/net/route", b"Iface\ntun0 000012AC 0 0 0 0 0 00F0FFFF 0 0 0\n"), f"warn networks gpu01_ai-bridge: overlaps the route 172.18.0.0/20 of tun0 (172.18.0.0/16 is Docker's): {UNREACHABLE}; {OTHER_SUBNET}"),
+    "the company's network, and another directory": (both(network(Name="lab_default"), file("/proc/net/route", b"Iface\ntun0 000012AC 0 0 0 0 0 00F0FFFF 0 0 0\n")), f"warn networks lab_default: overlaps the route 172.18.0.0/20 of tun0 (172.18.0.0/16 is Docker's): {UNREACHABLE}; {OTHER_POOLS}"),
+    "a network in the server's own": (both(network(Driver="macvlan"), file("/proc/net/route", b"Iface\neth0 000012AC 0 0 0 0 0 0000FFFF 0 0 0\n")), "ok networks no route of the server overlaps Docker's networks"),
+    "the company's name server": (file("/etc/resolv.conf", b"nameserver 172.18.9.53\n"), f"warn networks gpu01_ai-bridge: overlaps the name server 172.18.9.53 (172.18.0.0/16 is Docker's): {UNREACHABLE}; {OTHER_SUBNET}"),
     "a name server in the bridge": (file("/etc/resolv.conf", b"nameserver 172.18.0.1\n"), "ok networks no route of the server overlaps Docker's networks"),
     "no routes": (file("/proc/net/route", GONE), "warn networks the server's routes cannot be read, so they are not compared; run: ip route"),
     "odd routes": (file("/proc/net/route", b""), "warn networks the server's routes cannot be read, so they are not compared; run: ip route"),
     "enough subnets": (info(DefaultAddressPools=[{"Base": "10.9.0.0/16", "Size": 18}, {"Base": "fd00::/8", "Size": 64}]), "ok networks no route of the server overlaps Docker's networks"),
     "few more subnets": (info(DefaultAddressPools=[{"Base": "10.9.0.0/16", "Size": 17}]), f"warn networks subnets: Docker uses 1 of about 2 subnets: another directory may not start; run: docker network prune; or give Docker more default-address-pools in /etc/docker/daemon.json: {POOLS}"),
-    "the same host twice": (has(container(), another()), "fail project /usr: has gpu01-tf2.9.3 under the same name gpu01: docker compose up here would replace or remove them; answer another 'host' and another 'port_offset' in this directory; or, to start it here from now on, run first in the other one: docker compose down"),
-    "a directory that was moved": (both(has(another()), file("/usr", GONE)), "warn project /usr: no longer exists, and gpu01-tf2.9.3 was started from there; if this is that directory under another name, run: docker compose up -d --wait"),
-    "another host": (has(another("gpu02")), "ok project no other directory has containers of the name gpu01"),
+    "the same host twice": (has(container(), another()), "fail project /usr: has gpu01-tf2.9.3 under the same name gpu01: docker compose up here would replace or remove them; answer 'host' with another name in this directory, then run host/doctor for its ports; or, to start them from here, first run there: docker compose down"),
+    "a directory that was moved": (both(has(another()), file("/usr", GONE)), "warn project /usr: no longer exists, and gpu01-tf2.9.3 was started from there; if it was renamed to this one, run: docker compose up -d --wait"),
+    "another host": (has(another("gpu02")), "ok project no other directory has containers under the name gpu01"),
     "no ss": (no("ss"), "warn ports ss is not installed, so the ports are not checked; run: sudo apt-get install iproute2"),
     "an odd ss": (says("ss *", "?"), "warn ports ss says: ?, so the ports are not checked; run: ss -ltn"),
     "a port held": (says("ss *", SSHD), f'fail ports tf2.17.0: its port 21722 is in use by "sshd",pid=7; {WRITE_PORT}'),
     "a port held unseen": (says("ss *", "LISTEN 0 128 [::]:21722 [::]:*"), f"fail ports tf2.17.0: its port 21722 is in use by a process that only root sees: sudo ss -ltnp sport = :21722; {WRITE_PORT}"),
     "a port of another directory": (both(says("ss *", SSHD), has(container("alice-tf2.17.0"))), f"fail ports tf2.17.0: its port 21722 is in use by the container alice-tf2.17.0; {WRITE_PORT}"),
-    "a port of its own": (both(says("ss *", SSHD), has(container())), "ok ports every port is free or its container's"),
+    "a port of its own": (both(says("ss *", SSHD), has(container())), "ok ports every port is free or used by its container"),
+    "a port of nobody knows whom": (both(says("ss *", SSHD), hangs("docker ps *")), "warn ports tf2.17.0: its port 21722 is in use, and docker does not list its containers; run: docker ps"),
     "no host key yet": (at_home(lambda home: shutil.rmtree(home / "projects/.ssh")), "ok hostkey project_path: the first start makes the host key"),
+    "a key that nobody can write": (at_home(lambda home: (home / "projects/.ssh/ssh_host_ed25519_key").chmod(0o400)), "ok hostkey project_path: only {uid} can read {home}/projects/.ssh/ssh_host_ed25519_key"),
     "a key to all": (at_home(lambda home: (home / "projects/.ssh/ssh_host_ed25519_key").chmod(0o640)), "fail hostkey project_path: {home}/projects/.ssh/ssh_host_ed25519_key has mode 640 and belongs to {uid}, so sshd refuses it; run: sudo chown {uid} {home}/projects/.ssh/ssh_host_ed25519_key; sudo chmod 600 {home}/projects/.ssh/ssh_host_ed25519_key"),
-    "a closed key": (file("*_key", FORBIDDEN), "warn hostkey project_path: {home}/projects/.ssh/ssh_host_ed25519_key is not seen by alice (closed), so it is not checked; run: sudo {here}/host/doctor"),
-    "a proxy with a password": (info(HttpsProxy="http://xxxxx:xxxxx@proxy:3128"), "warn images 4 images are not here, and Docker's proxy has a password, so their registries are not asked; run: docker pull registry.example.com/hub/tensorflow/tensorflow:1.15.5-gpu"),
-    "no such image": (web(f"{HUB}2.11.0*", doctor.Reply(404)), "fail images tf2.11.0: registry.example.com has no hub/tensorflow/tensorflow of 2.11.0-gpu; compare the answers 'registry' and 'digests' with what is there"),
-    "a registry with login": (web(HUB, doctor.Reply(401, {"www-authenticate": "Basic realm=x"})), "warn images tf1.15.5: registry.example.com wants a login (HTTP 401), so registry.example.com/hub/tensorflow/tensorflow:1.15.5-gpu is not checked; if docker pull registry.example.com/hub/tensorflow/tensorflow:1.15.5-gpu fails, run: docker login registry.example.com"),
+    "a closed key": (file("*_key", FORBIDDEN), "warn hostkey project_path: {home}/projects/.ssh/ssh_host_ed25519_key cannot be seen by alice (closed), so it is not checked; run: sudo {here}/host/doctor"),
+    "a proxy with a password": (info(HttpsProxy="http://xxxxx:xxxxx@proxy:3128"), "warn images 4 images are not here, and Docker's proxy has a password, so their registries are not checked; run: docker pull registry.example.com/hub/tensorflow/tensorflow:1.15.5-gpu"),
+    "no such image": (web(f"{HUB}2.11.0*", doctor.Reply(404)), "fail images tf2.11.0: registry.example.com does not have registry.example.com/hub/tensorflow/tensorflow:2.11.0-gpu; check the answers 'registry' and 'digests'"),
+    "a registry with login": (web(HUB, doctor.Reply(401, {"www-authenticate": "Basic realm=x"})), "warn images tf1.15.5: registry.example.com requires a login (HTTP 401), so registry.example.com/hub/tensorflow/tensorflow:1.15.5-gpu is not checked; if docker pull registry.example.com/hub/tensorflow/tensorflow:1.15.5-gpu fails, run: docker login registry.example.com"),
     "too many requests": (web(HUB, doctor.Reply(429)), "warn images registry.example.com: refuses more requests for now (toomanyrequests); wait some hours, or run: docker login registry.example.com"),
-    "a registry out of order": (web(HUB, doctor.Reply(503, {}, b"down\n")), "fail images registry.example.com: answers with HTTP 503 down; try again later; compare the answers 'registry' and 'proxy' with your network"),
-    "a registry that hangs": (web(HUB, URLError(TimeoutError("timed out"))), f"fail images registry.example.com: is not reached: i/o timeout {NEEDED}; {NETWORK_FIX}"),
-    "a registry behind a proxy that hangs": (both(info(HttpsProxy="http://proxy:3128"), web(HUB, TimeoutError())), f"fail images registry.example.com: is not reached: i/o timeout (through the proxy http://proxy:3128) {NEEDED}; {NETWORK_FIX}"),
-    "a registry without a name": (web(HUB, URLError(socket.gaierror(-2, "Name or service not known"))), f"fail images registry.example.com: is not found: its name has no address {NEEDED}; look at DNS; {NETWORK_FIX}"),
+    "a registry out of order": (web(HUB, doctor.Reply(503, {}, b"down\n")), "fail images registry.example.com: answers with HTTP 503 down; try again later; check the answers 'registry' and 'proxy'"),
+    "a registry that hangs": (web(HUB, URLError(TimeoutError("timed out"))), f"fail images registry.example.com: cannot be reached: i/o timeout {NEEDED}; {NETWORK_FIX}"),
+    "a registry behind a proxy that hangs": (both(info(HttpsProxy="http://proxy:3128"), web(HUB, TimeoutError())), f"fail images registry.example.com: cannot be reached: i/o timeout (through the proxy http://proxy:3128) {NEEDED}; {NETWORK_FIX}"),
+    "a registry without a name": (web(HUB, URLError(socket.gaierror(-2, "Name or service not known"))), f"fail images registry.example.com: cannot be reached: its name does not resolve {NEEDED}; check DNS; {NETWORK_FIX}"),
     "no list of containers": (says("docker ps *", "", 1), "warn container docker does not list its containers, so they are not checked; run: docker ps"),
     "starting": (has(container(Health="starting")), "warn container tf2.17.0: is starting; run host/doctor again in a minute"),
     "unhealthy": (has(container(Health="unhealthy")), f"fail container tf2.17.0: is unhealthy; {LOGS}"),
@@ -377,27 +405,27 @@ CASES: dict[str, tuple[Change, str]] = {
     "restarting": (has(container(Status="restarting", ExitCode=1)), f"fail container tf2.17.0: restarts again and again, with exit code 1; {LOGS}"),
     "paused": (has(container(Status="paused")), "fail container tf2.17.0: is paused; run: docker compose unpause tf2.17.0"),
     "stopped": (has(container(Status="exited", ExitCode=137)), f"fail container tf2.17.0: has stopped (exited, exit code 137); {LOGS}; then run: docker compose up -d tf2.17.0"),
-    "out of memory": (has(container(Status="exited", OOMKilled=True)), "fail container tf2.17.0: was ended for lack of memory; run: docker compose up -d tf2.17.0"),
+    "out of memory": (has(container(Status="exited", OOMKilled=True)), "fail container tf2.17.0: was killed: out of memory; run: docker compose up -d tf2.17.0"),
     "not started": (has(container(Status="created", Error='could not select device driver "nvidia" with capabilities: [[gpu]]')), 'fail container tf2.17.0: was not started: could not select device driver "nvidia" with capabilities: [[gpu]]; run: sudo host/setup.sh; run: docker compose up -d tf2.17.0'),
     "not started for another reason": (has(container(Status="created", Error="OCI runtime create failed")), "fail container tf2.17.0: was not started: OCI runtime create failed; run: docker compose up -d tf2.17.0"),
     "GPUs lost": (inside("nvidia-smi -L", "Failed to initialize NVML: Unknown Error", 255), f"fail gpu tf2.17.0: has lost its GPUs, as after systemctl daemon-reload; {RECREATE}; for good: https://github.com/NVIDIA/nvidia-container-toolkit/issues/48"),
-    "driver upgraded": (inside("nvidia-smi -L", "Failed to initialize NVML: Driver/library version mismatch", 255), f"fail gpu tf2.17.0: has the driver of before an upgrade; {RECREATE}; if the server's nvidia-smi fails too, reboot"),
+    "driver upgraded": (inside("nvidia-smi -L", "Failed to initialize NVML: Driver/library version mismatch", 255), f"fail gpu tf2.17.0: still has the driver from before an upgrade; {RECREATE}; if the server's nvidia-smi fails too, reboot"),
     "no driver inside": (inside("nvidia-smi -L", "exec: nvidia-smi: executable file not found in PATH", 127), "fail gpu tf2.17.0: was started without a driver; run: sudo host/setup.sh; then: docker compose up -d --force-recreate tf2.17.0"),
     "no GPU inside": (inside("nvidia-smi -L", "No devices found.", 6), "fail gpu tf2.17.0: sees no GPU: nvidia-smi says: No devices found.; compare with nvidia-smi on the server, and with the answer gpu_devices"),
     "no libcuda": (inside("bash -c for library*", "libcuda.so.1\nchecked"), f"fail libraries tf2.17.0: cannot load libcuda.so.1, the driver's library; {RECREATE}; NVIDIA_DRIVER_CAPABILITIES must name compute"),
     "no cuDNN": (inside("bash -c for library*", "libcusolver.so.11\nlibcudnn.so.8\nchecked"), "fail libraries tf2.17.0: cannot load libcusolver.so.11 libcudnn.so.8, so its TensorFlow runs on the CPU; run: docker compose build --pull tf2.17.0 && docker compose up -d tf2.17.0"),
-    "closed": (inside("bash -c for library*", "OCI runtime exec failed", 126), f"fail libraries tf2.17.0: cannot be looked into: docker exec says: OCI runtime exec failed; {RECREATE}"),
-    "no cuDNN in an environment": (inside("bash -c environment=*", "libcudnn.so.8\nchecked"), "fail environments tf2.17.0: tf2.17.0 cannot load libcudnn.so.8: there TensorFlow runs on the CPU; make it again: conda remove --all --yes --override-channels --channel conda-forge --name tf2.17.0; environments/new.sh 2.17.0"),
-    "an environment that does not activate": (inside("bash -c environment=*", "", 1), "warn environments tf2.17.0: cannot be looked into: tf2.17.0 (prints nothing); try there: tf.config.list_physical_devices('GPU')"),
+    "closed": (inside("bash -c for library*", "OCI runtime exec failed", 126), f"fail libraries tf2.17.0: cannot be checked: docker exec says: OCI runtime exec failed; {RECREATE}"),
+    "no cuDNN in an environment": (inside("bash -c environment=*", "libcudnn.so.8\nchecked"), "fail environments tf2.17.0: tf2.17.0 cannot load libcudnn.so.8, so TensorFlow runs on the CPU there; make it again: rm -rf {home}/conda/envs/tf2.17.0; environments/new.sh 2.17.0"),
+    "an environment that does not activate": (inside("bash -c environment=*", "", 1), "warn environments tf2.17.0: cannot be checked: tf2.17.0 (prints nothing); in Python of that environment, try: tf.config.list_physical_devices('GPU')"),
     "an environment half made": (half_made, "ok environments tf2.17.0: has no environment of its releases yet"),
     "closed environments": (closed_environments, "warn environments tf2.17.0: {home}/conda/envs cannot be listed (Permission denied); run: sudo {here}/host/doctor"),
-    "no Python inside": (inside("bash -c for python*", "no Python"), "warn cuda tf2.17.0: cuInit could not be called (it has no Python), so CUDA is not checked; try there: tf.config.list_physical_devices('GPU')"),
-    "CUDA not asked": (inside("bash -c for python*", "", 137), "warn cuda tf2.17.0: cuInit could not be called (docker exec prints nothing), so CUDA is not checked; try there: tf.config.list_physical_devices('GPU')"),
+    "no Python inside": (inside("bash -c for python*", "no Python"), "warn cuda tf2.17.0: cuInit could not be called (it has no Python), so CUDA is not checked; in Python in the container, try: tf.config.list_physical_devices('GPU')"),
+    "CUDA not asked": (inside("bash -c for python*", "", 137), "warn cuda tf2.17.0: cuInit could not be called (docker exec prints nothing), so CUDA is not checked; in Python in the container, try: tf.config.list_physical_devices('GPU')"),
     "CUDA without GPUs": (cuda(0), "fail cuda tf2.17.0: nvidia-smi works and CUDA does not, error 100: CUDA finds no GPU; compare CUDA_VISIBLE_DEVICES in the container and the answer gpu_devices with nvidia-smi -L"),
     "no fabric manager": (cuda(802), "fail cuda tf2.17.0: nvidia-smi works and CUDA does not, error 802: the GPUs are not ready: NVSwitch systems need NVIDIA's Fabric Manager; on the server run: sudo systemctl enable --now nvidia-fabricmanager (of the driver's exact version); nvidia-smi -q names the state of the fabric"),
-    "forward compatibility": (cuda(804), "fail cuda tf2.17.0: nvidia-smi works and CUDA does not, error 804: the image's cuda-compat wants forward compatibility, which only data-centre GPUs have; upgrade the server's driver to 545.23.06 or newer, where cuda-compat is not used"),
+    "forward compatibility": (cuda(804), "fail cuda tf2.17.0: nvidia-smi works and CUDA does not, error 804: the image's cuda-compat needs forward compatibility, which only data-centre GPUs have; upgrade the server's driver to 545.23.06 or newer, where cuda-compat is not used"),
     "another error of CUDA": (cuda(710), f"fail cuda tf2.17.0: nvidia-smi works and CUDA does not, error 710: see CUresult in https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__TYPES.html; {RECREATE}; if that does not help, reboot the server"),
-    "a hold gone": (inside("dpkg-query *", "ii libcudnn8\nhi libcublas-12-3\nii vim"), "fail holds tf2.17.0: apt can change libcudnn8; run: docker compose build tf2.17.0 && docker compose up -d tf2.17.0"),
+    "a hold gone": (inside("dpkg-query *", "ii libcudnn8\nhi libcublas-12-3\nii vim"), f"fail holds tf2.17.0: apt can change libcudnn8; {RECREATE}, unless its Dockerfile unholds it on purpose"),
     "no packages": (inside("dpkg-query *", "", 1), f"fail holds tf2.17.0: does not list its packages: dpkg-query prints nothing; {RECREATE}"),
     "what takes the disk": (lambda _: None, "ok usage project_path: largest in {home}/projects: /p/b 12.0 GB, /p/a 0.3 GB"),
     "what Docker takes": (lambda _: None, "ok usage docker: Images 45GB (12GB (26%) can be removed)"),
@@ -502,11 +530,21 @@ def test_one_check_alone_decides_before_a_start(
     no("nvidia-smi")(host)
     assert doctor.main(["--only", "project"], host.machine, str(host.path)) == 0
     assert capsys.readouterr().out == (
-        "ok    project    no other directory has containers of the name gpu01\n"
+        "ok    project    no other directory has containers under the name gpu01\n"
     )
     has(another())(host)
     assert doctor.main(["--only", "project"], host.machine, str(host.path)) == 1
     assert capsys.readouterr().out.startswith("fail  project    /usr: has gpu01-tf2.9.3 under the")
+
+
+def test_without_facts_nothing_is_said_to_be_good_that_they_decide(host: Host) -> None:
+    CASES["no facts"][0](host)
+    CASES["no .env"][0](host)
+    assert not {"driver", "gpus", "disk"} & {r.check for r in host.report() if r.status == "ok"}
+    restore = "restore it: git checkout -- .env"
+    assert (
+        f"fail user .env: .env cannot be read: No such file or directory; {restore}" in host.lines()
+    )
 
 
 def test_only_a_failure_is_a_failure(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
@@ -563,7 +601,7 @@ def test_people_have_lines_of_their_own(host: Host, tmp_path: Path) -> None:
     lines = host.lines()
     owner = (home / "projects").stat()
     for line in (
-        "ok facts 8 containers are to run here",
+        "ok facts 8 containers are defined here",
         f"fail user project of alice: {home}/projects belongs to {owner.st_uid}:{owner.st_gid} and the containers run as 4321:4321; run: sudo chown 4321:4321 {home}/projects",
         f"ok disk project of alice: 500 GB are free in {home}/projects",
         f'fail ports alice-tf2.17.0: its port 21723 is in use by "sshd",pid=7; {WRITE_PORT}',

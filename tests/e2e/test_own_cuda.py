@@ -319,5 +319,5 @@ def test_the_doctor_opens_them_in_the_container_and_names_what_is_missing(
     finally:
         aside.rename(library)
     assert found["status"] == "fail"
-    missing = f"{names[0]} cannot load libcusolver.so.11: there TensorFlow runs on the CPU"
+    missing = f"{names[0]} cannot load libcusolver.so.11, so TensorFlow runs on the CPU there"
     assert found["message"] == missing
