@@ -50,13 +50,13 @@ ENGLISH = Words(
     path=DOCS / "releases.md",
     head="""# Which TensorFlow runs on which GPU
 
-What [the catalogue](../extensions/catalogue.yaml) knows of every TensorFlow release with GPU
-support since 1.13, and where its facts come from. `python -m catalogue pages` writes this page.
+What [the catalogue](../extensions/catalogue.yaml) has on every TensorFlow release with GPU support
+since 1.13; it also has the sources. `python -m catalogue pages` writes this page.
 
 ## Which TensorFlow runs on my GPU
 
 `nvidia-smi -L` prints the name of your GPU. A release in *italics* compiles for that GPU at its
-first start, half an hour or more; one with `?` may run, and nobody could verify it.
+first start, half an hour or more; one with `?` may run, which could not be verified.
 """,
     gpu_columns=(
         "| GPU | compute capability | official images | newest environment | NVIDIA's builds |"
@@ -66,18 +66,19 @@ first start, half an hour or more; one with `?` may run, and nobody could verify
 
 An *environment* is a conda environment in a container on another release's image, since the
 release has no usable image of its own. A driver with `+` means that one and newer ones of its
-branch; drivers of branches between are refused by the image. Ubuntu, CUDA and cuDNN are those of
-the image; an environment of 2.15.0.post1 or newer brings CUDA and cuDNN of its own. *VS Code* is
-*newest* where the newest extensions *Python*, *Python Debugger*, *Pylance* and *Jupyter* take this
-Python; else the version of *Python Debugger*, and that of *Python* for its test explorer: see the
+branch; drivers of branches between are refused by the image. *slow* marks GPUs for which the
+release compiles at its first start. Ubuntu, CUDA and cuDNN are those of the image; an environment
+of 2.15.0.post1 or newer brings CUDA and cuDNN of its own. *VS Code* is *newest* if the newest
+extensions *Python*, *Python Debugger*, *Pylance* and *Jupyter* support this Python; otherwise it is
+the version of *Python Debugger*, and that of *Python* for its test explorer: see the
 [guide](guide.md#visual-studio-code).
 """,
     release_columns=(
         "| release | image | Ubuntu | CUDA | cuDNN | Python | VS Code | NVIDIA driver | GPUs |"
     ),
     foot="""
-`latest-gpu` is the newest release, whatever its image: choose the newest above that has an image
-of its own.
+The tag `latest-gpu` is the newest release, even if its image sees no GPU: choose the newest above
+that has an image of its own.
 """,
     environment="environment on `{image}`",
     no_image="no image",
