@@ -133,10 +133,10 @@ def test_the_directories_are_the_inventory_and_their_answers_its_variables(infra
     ("answers", "sentence"),
     [
         (None, "{} has no .copier-answers.yml, so it was not generated; move it out of hosts/"),
-        ("{[", "{}/.copier-answers.yml is no YAML; take it from git again"),
-        ("kind: cluster", "{}/.copier-answers.yml is not that of kind: host; move the directory"),
-        ("kind: host", "{}/.copier-answers.yml lacks host and tf_versions; take it from git again"),
-        ("{host: gpu01, tf_versions: []}", "{} answers host with 'gpu01', as another directory"),
+        ("{[", "{}/.copier-answers.yml is not YAML; restore it from git"),
+        ("kind: cluster", "{}/.copier-answers.yml is not of kind: host; move the directory"),
+        ("kind: host", "{}/.copier-answers.yml lacks host and tf_versions; restore it from git"),
+        ("{host: gpu01, tf_versions: []}", "host 'gpu01' of {} is also that of another directory"),
     ],
 )
 def test_a_directory_that_is_no_server_is_told(
@@ -304,7 +304,7 @@ def test_a_server_that_is_down_is_told_before_anything_is_changed_anywhere(
     with_one_down(mine, tmp_path / "servers")
     done = run(mine, "ansible-playbook", f"fleet/{book}.yml", f"--limit={limit}")
     assert done.returncode != 0
-    told = "gpu04 cannot be reached, and nothing was changed; repair that, or go on without: "
+    told = "gpu04 cannot be reached, and nothing was changed; fix that, or continue without: "
     assert f"{told}--limit '{limit}:!gpu04'" in " ".join(done.stdout.split())
     assert not (tmp_path / "servers").exists()
 
@@ -343,7 +343,7 @@ def test_a_directory_of_people_inside_the_deployed_one_is_refused_before_it_is_r
     file.write_text(yaml.safe_dump(answers))
     done = run(mine, "ansible-playbook", "fleet/setup.yml", "--limit=gpu01")
     assert done.returncode != 0
-    told = f"{question} of gpu01 is {inside}, inside {here}, where all is removed that is not in"
+    told = f"{question} of gpu01 is {inside}, inside {here}, where everything that is not in"
     assert told in " ".join(done.stdout.split())
     assert not here.exists()
 
@@ -386,7 +386,7 @@ def test_the_doctors_table_has_a_row_for_every_problem_and_for_servers_that_are_
         gpu02  warn  clock      the clock is not synchronised; set it
         gpu02  fail  container  tf2.17.0: is unhealthy; read the log
         gpu03  fail  host/doctor does not run (Unable to change directory before execution.); run: ansible-playbook fleet/setup.yml
-        gpu04  down  cannot be reached; look at its power, its network and sshd
+        gpu04  down  cannot be reached; check its power, its network and sshd
 """
         in done.stdout
     )

@@ -168,13 +168,13 @@ def a_server_is_down(fleet: Fleet) -> None:
     finally:
         fleet.servers["e2e-b"].plug()
     assert done.returncode != 0
-    told = "e2e-b cannot be reached, and nothing was changed; repair that, or go on without: "
+    told = "e2e-b cannot be reached, and nothing was changed; fix that, or continue without: "
     assert told + "--limit 'all:!e2e-b'" in said(done)
     assert "Copy" not in done.stdout
     assert fleet.containers() == before
     assert table.returncode != 0
     assert "e2e-a warn clock timedatectl " in said(table)
-    assert "e2e-b down cannot be reached; look at its power, its network and sshd" in said(table)
+    assert "e2e-b down cannot be reached; check its power, its network and sshd" in said(table)
     fleet.answer("e2e-a", tf_versions=[FIRST, ADDED])
 
 
@@ -185,7 +185,7 @@ def a_server_stays_unhealthy(fleet: Fleet) -> None:
         override.write_text(UNHEALTHY)
     done = fleet.play("deploy")
     assert done.returncode != 0
-    assert "e2e-a is not well, and the servers after it are as they were" in said(done)
+    assert "e2e-a failed, and the servers after it are unchanged" in said(done)
     assert "unhealthy" in said(done)
     after = fleet.containers()
     changed = {name for name in before if after[name] != before[name]}
@@ -231,7 +231,7 @@ def the_place_is_taken(fleet: Fleet) -> None:
     fleet.servers["e2e-b"].run("mkdir -p /data/e2e-b && touch /data/e2e-b/thesis.tex")
     done = fleet.play("setup", "--extra-vars=deploy_path=/data", "--limit=e2e-b")
     assert done.returncode != 0
-    assert "/data/e2e-b on e2e-b was not made from here; move it away" in said(done)
+    assert "/data/e2e-b on e2e-b is not a generated directory; move it away" in said(done)
     assert fleet.servers["e2e-b"].run("ls /data/e2e-b") == "thesis.tex\n"
 
 

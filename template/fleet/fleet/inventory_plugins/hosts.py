@@ -56,8 +56,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             name = answers["host"]
             if name in inventory.hosts:
                 raise AnsibleParserError(
-                    f"{folder} answers host with '{name}', as another directory does; "
-                    "every directory needs a name of its own"
+                    f"host '{name}' of {folder} is also that of another directory; answer one of "
+                    "them with another name"
                 )
             inventory.add_host(name)
             aliases = read_aliases(folder)
@@ -93,14 +93,14 @@ def read_answers(folder: Path) -> dict[str, Any]:
             f"{folder} has no {ANSWERS}, so it was not generated; move it out of hosts/"
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise AnsibleParserError(f"{file} is no YAML; take it from git again") from None
+        raise AnsibleParserError(f"{file} is not YAML; restore it from git") from None
     if not isinstance(answers, dict) or answers.get("kind", "host") != "host":
         raise AnsibleParserError(
-            f"{file} is not that of kind: host; move the directory out of hosts/"
+            f"{file} is not of kind: host; move the directory out of hosts/"
         )
     if missing := {"host", "tf_versions"} - set(answers):
         raise AnsibleParserError(
-            f"{file} lacks {' and '.join(sorted(missing))}; take it from git again"
+            f"{file} lacks {' and '.join(sorted(missing))}; restore it from git"
         )
     return answers
 
