@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,21 @@ from tests.support import ROOT
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 compile_once()
+
+
+def keep_files_in_memory() -> None:
+    """Make temporary folders in memory where there is room: an update takes half the time."""
+    memory = "/dev/shm"
+    if (
+        "TMPDIR" not in os.environ
+        and Path(memory).is_dir()
+        and not os.statvfs(memory).f_flag & os.ST_NOEXEC
+        and shutil.disk_usage(memory).free > 4 << 30
+    ):
+        os.environ["TMPDIR"] = tempfile.tempdir = memory
+
+
+keep_files_in_memory()
 
 # for `pytest --hypothesis-profile=full`: once before a release
 settings.register_profile("full", max_examples=200, stateful_step_count=8, deadline=None)
