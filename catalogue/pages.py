@@ -9,7 +9,7 @@ from pathlib import Path
 from extensions import catalogue
 from extensions.drivers import Drivers
 from extensions.editors import extensions_for
-from extensions.gpus import COMPUTE_CAPABILITIES, EXAMPLES, GENERATIONS, Gpus
+from extensions.gpus import COMPUTE_CAPABILITIES, EXAMPLES, GENERATIONS
 from extensions.release import Release
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -44,6 +44,11 @@ class Words:
     nvidia: str
     to: str
     """Between the first and the last of a range."""
+    comma: str
+    """Between two of a list."""
+    semicolon: str
+    generation: str
+    """A GPU generation and its examples."""
 
 
 ENGLISH = Words(
@@ -84,15 +89,18 @@ that has an image of its own.
     no_image="no image",
     by_conda="environment with its own CUDA, conda-forge's build",
     own_image="[its image {why}]({link})",
-    slow="{generations} slow",
+    slow="{} slow",
     data_center="on data-centre GPUs also {drivers}",
     newer="{driver} or newer",
     newest="newest",
     debugger="Debugger",
     test_explorer="tests: Python",
     none="none",
-    nvidia="NVIDIA's own build",
+    nvidia=", NVIDIA's own build",
     to="to",
+    comma=", ",
+    semicolon="; ",
+    generation="{} ({})",
 )
 CHINESE = Words(
     path=DOCS / "zh/releases.md",
@@ -104,38 +112,41 @@ CHINESE = Words(
 ## 我的 GPU 能运行哪个 TensorFlow
 
 `nvidia-smi -L` 会显示 GPU 的名称。*斜体*版本在该 GPU 上首次启动时需要编译，耗时半小时或更久；
-带 `?` 的版本可能可用，但未经验证。
+带 `?` 的版本可能可用，但无法核实。
 """,
-    gpu_columns="| GPU | 计算能力 | 官方镜像 | 最新的环境 | NVIDIA 的构建 |",
+    gpu_columns="| GPU | 计算能力 | 官方镜像 | 最新的环境 | NVIDIA 构建的版本 |",
     releases_head="""
 ## 所有版本
 
-*环境*指基于其他版本镜像的容器中的 conda 环境，因为该版本没有可用的官方镜像。驱动后的 `+`
-表示该版本及同一分支的更新版本；处于两个分支之间的驱动会被镜像拒绝。Ubuntu、CUDA 和 cuDNN
+*环境*指 conda 环境：该版本没有可用的官方镜像，因此在基于其他版本镜像的容器中提供。驱动版本后的 `+`
+表示该版本及同一分支的更新版本；镜像会拒绝处于两个分支之间的驱动。Ubuntu、CUDA 和 cuDNN
 均指镜像中的版本；2.15.0.post1 及更新版本的环境自带 CUDA 和 cuDNN。*VS Code* 列为*最新*时，
 最新的扩展 *Python*、*Python Debugger*、*Pylance* 和 *Jupyter* 都支持该 Python；否则给出
 *Python Debugger* 的版本，以及使用测试资源管理器时 *Python* 的版本：
-见[指南](guide.md#visual-studio-code)。
+见[日常使用](guide.md#visual-studio-code)。
 """,
     release_columns=(
         "| 版本 | 镜像 | Ubuntu | CUDA | cuDNN | Python | VS Code | NVIDIA 驱动 | GPU |"
     ),
     foot="""
-`latest-gpu` 始终指向最新版本，不论其镜像是否可用：请选择上表中有自己镜像的最新版本。
+`latest-gpu` 始终指向最新版本，不论其镜像是否可用：请选择上表中有自己的镜像的最新版本。
 """,
     environment="环境，基于 `{image}`",
     no_image="没有镜像",
-    by_conda="自带 CUDA 的环境，conda-forge 的构建",
+    by_conda="自带 CUDA 的环境，由 conda-forge 构建",
     own_image="[其镜像{why}]({link})",
-    slow="{generations}（首次启动需编译）",
+    slow="{}（首次启动需编译）",
     data_center="数据中心 GPU 还可用 {drivers}",
     newer="{driver} 或更新",
     newest="最新",
     debugger="Debugger",
-    test_explorer="测试：Python",
+    test_explorer="测试用 Python 扩展",
     none="无",
-    nvidia="NVIDIA 自己的构建",
+    nvidia="，由 NVIDIA 构建",
     to="至",
+    comma="、",
+    semicolon="；",
+    generation="{}（{}）",
 )
 
 
@@ -150,14 +161,14 @@ def _groups(generation: str, releases: Sequence[Release], words: Words) -> str:
         ("*{}*", [r.version for r in releases if generation in r.gpus.slow]),
         ("{}?", [r.version for r in releases if generation in r.gpus.unverified]),
     )
-    return ", ".join(mark.format(_span(v, words)) for mark, v in kinds if v) or words.none
+    return words.comma.join(mark.format(_span(v, words)) for mark, v in kinds if v) or words.none
 
 
 def _each(generation: str, releases: Sequence[Release], words: Words) -> str:
     """Return the releases that run, or may run, on a generation, one by one."""
     marked = [r.version for r in releases if generation in r.gpus.runs]
     marked += [f"{r.version}?" for r in releases if generation in r.gpus.unverified]
-    return ", ".join(marked) or words.none
+    return words.comma.join(marked) or words.none
 
 
 def _gpu_rows(words: Words) -> list[str]:
@@ -173,8 +184,8 @@ def _gpu_rows(words: Words) -> list[str]:
         ]
         newest = _groups(generation, environments[-1:], words) if environments else words.none
         cells = [
-            f"{generation} ({EXAMPLES[generation]})",
-            ", ".join(COMPUTE_CAPABILITIES[generation]),
+            words.generation.format(generation, EXAMPLES[generation].replace(", ", words.comma)),
+            words.comma.join(COMPUTE_CAPABILITIES[generation]),
             _groups(generation, official, words),
             newest,
             _each(generation, nvidia, words),
@@ -183,40 +194,34 @@ def _gpu_rows(words: Words) -> list[str]:
     return rows
 
 
-def _gpus(gpus: Gpus, words: Words) -> str:
-    parts = [_span(gpus.runs, words)]
-    if gpus.slow:
-        parts.append(words.slow.format(generations=", ".join(gpus.slow)))
-    parts += [f"{generation}?" for generation in gpus.unverified]
-    return ", ".join(parts)
-
-
 def _drivers(drivers: Drivers, words: Words) -> str:
-    older = f"{drivers.branches_shown}, " if drivers.branches else ""
-    newer = f"{older}{words.newer.format(driver=drivers.toolkit)}"
+    newer = words.newer.format(driver=drivers.toolkit)
+    shown = words.comma.join([*(f"{first}+" for first in drivers.branches), newer])
     if not drivers.data_center:
-        return newer
-    return f"{newer}; {words.data_center.format(drivers=drivers.data_center_shown)}"
+        return shown
+    older = words.comma.join(f"{first}+" for first in drivers.data_center)
+    return f"{shown}{words.semicolon}{words.data_center.format(drivers=older)}"
 
 
 def _image(release: Release, words: Words) -> str:
     if release.own_image:
-        mark = "" if release.image.startswith("tensorflow/") else f", {words.nvidia}"
+        mark = "" if release.image.startswith("tensorflow/") else words.nvidia
         return f"`{release.image}`{mark}"
     environment = words.environment.format(image=release.image.rpartition(":")[2])
     if release.conda:
         return words.by_conda
     if not release.unusable:
-        return f"{environment}; {words.no_image}"
+        return f"{environment}{words.semicolon}{words.no_image}"
     why, link = release.unusable["why"], release.unusable["link"]
     why = WHY[why] if words is CHINESE else why
-    return f"{environment}; {words.own_image.format(why=why, link=link)}"
+    return f"{environment}{words.semicolon}{words.own_image.format(why=why, link=link)}"
 
 
 def _extensions(python: str, words: Words) -> str:
     few = extensions_for(python)
     both = ((words.debugger, few.debugger), (words.test_explorer, few.test_explorer))
-    return ", ".join(f"{name} {version}" for name, version in both if version) or words.newest
+    shown = words.comma.join(f"{name} {version}" for name, version in both if version)
+    return shown or words.newest
 
 
 def _release_row(release: Release, words: Words) -> str:
@@ -230,7 +235,7 @@ def _release_row(release: Release, words: Words) -> str:
         python,
         _extensions(python.rstrip("?"), words),
         _drivers(toolkit.drivers, words),
-        _gpus(release.gpus, words),
+        release.gpus.listed(words.to, words.slow, words.comma),
     ]
     return f"| {' | '.join(cells)} |"
 

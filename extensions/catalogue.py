@@ -120,6 +120,7 @@ def releases() -> dict[str, Release]:
             constraints=_constraints(installed),
             gpus=gpus[facts["gpus"]],
             trouble=facts.get("trouble"),
+            trouble_zh=facts.get("trouble_zh"),
             trouble_in=facts.get("trouble_in"),
             trouble_link=facts.get("trouble_link"),
             conda=facts.get("conda", {}).get("requirement"),

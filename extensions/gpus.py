@@ -152,6 +152,16 @@ class Gpus:
 
     def __str__(self) -> str:
         """Such as ``pascal to ampere, ada slow, hopper?``."""
-        runs = self.runs if len(self.runs) < 3 else (f"{self.runs[0]} to {self.runs[-1]}",)
-        words = [*runs, *(f"{g} slow" for g in self.slow), *(f"{g}?" for g in self.unverified)]
-        return ", ".join(words)
+        return self.listed("to", "{} slow", ", ")
+
+    def listed(self, to: str, slow: str, comma: str) -> str:
+        """Return them in the words of a language.
+
+        Args:
+            to: Stands between the first and the last of a range.
+            slow: Has ``{}`` for a generation that is compiled for at the first start.
+            comma: Stands between two of them.
+        """
+        runs = self.runs if len(self.runs) < 3 else (f"{self.runs[0]} {to} {self.runs[-1]}",)
+        words = [*runs, *map(slow.format, self.slow), *(f"{g}?" for g in self.unverified)]
+        return comma.join(words)

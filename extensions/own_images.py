@@ -103,6 +103,7 @@ def _release(name: str, facts: object) -> Release:
         constraints=(),
         gpus=_gpus(name, facts.get("gpus")),
         trouble=None,
+        trouble_zh=None,
         trouble_in=None,
         trouble_link=None,
     )

@@ -104,6 +104,9 @@ class Release:
     """pip requirements beside its own, without which its environment would not work today."""
     gpus: Gpus
     trouble: str | None
+    """What a person meets with it, in English."""
+    trouble_zh: str | None
+    """The same in Chinese."""
     trouble_in: str | None
     """Where its trouble is: in its ``image`` or in its ``environment``."""
     trouble_link: str | None

@@ -159,6 +159,7 @@ SCHEMA = record(
                     "conda": record({"requirement": TEXT, "python": TEXTS}, {"needs": SOURCES}),
                     "own_cuda": TEXT,
                     "trouble": TEXT,
+                    "trouble_zh": TEXT,
                     "trouble_in": {"enum": ["image", "environment"]},
                     "trouble_link": LINK,
                     "doubts": TEXT,

@@ -48,6 +48,40 @@ def skeleton(markdown: str) -> list[str]:
     return kept
 
 
+NOT_PROSE = (
+    r"(?ms)^\s*```.*?^\s*```$",  # blocks of code
+    r"(?<=\])\([^)]*\)",  # where links lead
+    r"<[^>]*>|https?://[!-~]+",
+    r"(?<!\*)\*[^*\n]+\*(?!\*)",  # names in a program's window
+)
+HAN = "[\u4e00-\u9fff]"
+FAULTS_OF_CHINESE = (
+    r"(?<![\w-])(?:the|of|to|is|and|with|or)(?![\w-])",  # an English sentence
+    rf"{HAN}[,;:!?(]|[,;!?)] ?{HAN}",  # punctuation of another width
+    rf"{HAN}[A-Za-z0-9`]|[A-Za-z0-9`]{HAN}",  # no space
+)
+
+
+def faults_of_chinese(markdown: str) -> list[str]:
+    """Return what a Chinese page has that no Chinese page should, each with its surroundings."""
+    for pattern in NOT_PROSE:
+        markdown = re.sub(pattern, "", markdown)
+    markdown = re.sub("`[^`]*`", "`", markdown)
+    around = "[^\n]{0,20}"
+    return [
+        found[0]
+        for fault in FAULTS_OF_CHINESE
+        for found in re.finditer(f"{around}(?:{fault}){around}", markdown)
+    ]
+
+
+@pytest.mark.parametrize("page", ["README.zh-CN.md", *IN_BOTH_LANGUAGES.values()])
+def test_a_chinese_page_has_no_english_sentence_and_chinese_punctuation_and_spaces(
+    page: str,
+) -> None:
+    assert not faults_of_chinese((ROOT / page).read_text())
+
+
 @pytest.mark.parametrize(("english", "chinese"), IN_BOTH_LANGUAGES.items())
 def test_both_languages_have_the_same_headings_commands_tables_and_links(
     english: str, chinese: str
@@ -75,15 +109,16 @@ def test_the_terminal_and_the_text_of_the_readme_have_the_same_commands() -> Non
                 assert step.typed.replace(" --defaults", "") in text
 
 
+TROUBLED = {"tf_versions": ["2.1.0", "2.15.0.post1", "2.21.0"], "driver": "", "gpus": []}
 PEOPLE = {"tf_versions": ["1.15.5"], "people": {"alice": {"uid": 1001}}}
 QUEUE = {"queue": "lab", "cluster_gpus": {"turing": 2, "ampere": 8}, "idle_minutes": 60}
 
 
 @pytest.mark.parametrize(
     "answers",
-    [{}, {"ssh": False}, {"tf_versions": ["1.15.5"]}, PEOPLE, CLUSTER, {**CLUSTER, **QUEUE}],
+    [{}, {"ssh": False}, TROUBLED, PEOPLE, CLUSTER, {**CLUSTER, **QUEUE}],
 )
-def test_the_readme_of_the_directory_has_the_same_shape_in_both_languages(
+def test_the_readme_of_the_directory_is_the_same_in_both_languages(
     generate: Callable[..., CopierProject], answers: dict[str, object]
 ) -> None:
     english, chinese = (
@@ -91,6 +126,7 @@ def test_the_readme_of_the_directory_has_the_same_shape_in_both_languages(
         for language in ("en", "zh")
     )
     assert skeleton(english) == skeleton(chinese)
+    assert not faults_of_chinese(chinese)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -22,7 +22,7 @@ import yaml
 from pytest_copier.plugin import CopierFixture
 
 from tests.support import ROOT, git
-from tests.test_docs import skeleton
+from tests.test_docs import faults_of_chinese, skeleton
 from tests.test_generated import YAMLLINT
 
 TOOLS = Path(sys.executable).parent
@@ -263,9 +263,10 @@ def test_both_languages_say_the_same(
     shutil.copytree(infra / "hosts", tmp_path / "chinese/hosts")
     output(tmp_path / "chinese", "ansible-playbook", "fleet/pages.yml")
     for page in ("FLEET.md", "hosts/README.md"):
-        english, chinese = ((tmp_path / "chinese" / page).read_text(), (mine / page).read_text())
+        english, chinese = (mine / page).read_text(), (tmp_path / "chinese" / page).read_text()
         assert english != chinese
         assert skeleton(english) == skeleton(chinese)
+        assert not faults_of_chinese(chinese)
 
 
 def test_an_update_keeps_edits_and_leaves_the_servers_alone(mine: Path) -> None:
