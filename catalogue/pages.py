@@ -129,7 +129,7 @@ CHINESE = Words(
         "| 版本 | 镜像 | Ubuntu | CUDA | cuDNN | Python | VS Code | NVIDIA 驱动 | GPU |"
     ),
     foot="""
-`latest-gpu` 始终指向最新版本，不论其镜像是否可用：请选择上表中有自己的镜像的最新版本。
+标签 `latest-gpu` 始终指向最新版本，即使其镜像看不到 GPU：请选择上表中有自己的镜像的最新版本。
 """,
     environment="环境，基于 `{image}`",
     no_image="没有镜像",
