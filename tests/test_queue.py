@@ -294,7 +294,7 @@ def session(
         .replace("/run/container/", f"{folder}/")
         .replace("/dev/pts/", f"{folder}/")
     )
-    heard = 'tell() { echo "told: $1"; }\ncheck_sshd() { :; }\n'
+    heard = 'warn_terminals() { echo "warned: $1"; }\ncheck_sshd() { :; }\n'
     done = subprocess.run(
         ["bash", "-s", idle, hours], input=text + "\n" + heard + commands, text=True,
         capture_output=True,
@@ -310,8 +310,8 @@ UNUSED = "uses_gpu() { return 1; }\nuses_cpu() { return 1; }\n"
     [
         (0, "rc 0"),
         (49, "rc 0"),
-        (51, "told: Nobody has used this session for 51 minutes; it ends in 9. Press a key to"),
-        (60, "told: This session ends now: nobody has used it for 60 minutes."),
+        (51, "warned: Nobody has used this session for 51 minutes; it ends in 9. Press a key to"),
+        (60, "warned: This session ends now: nobody has used it for 60 minutes."),
     ],
 )
 def test_a_session_that_nobody_uses_is_warned_and_then_fails(
@@ -364,7 +364,7 @@ def test_a_gpu_is_in_use_unless_it_says_otherwise(
 
 
 @pytest.mark.parametrize(
-    ("left", "said"), [(9, "told: This session ends in 9 minutes"), (30, "rc")]
+    ("left", "said"), [(9, "warned: This session ends in 9 minutes"), (30, "rc")]
 )
 def test_the_last_minutes_of_a_session_are_told(
     scripts: Path, tmp_path: Path, left: int, said: str

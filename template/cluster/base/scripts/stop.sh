@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tells every process of the pod to end, and waits for them. The kubelet runs it before it
-# ends the pod: it would tell sshd alone, and kill the others when sshd is gone.
+# Sends SIGTERM to every process of the pod, and waits for them. The kubelet runs it before it
+# ends the pod: it would send SIGTERM to sshd alone, and kill the others when sshd has ended.
 set -euo pipefail
 
 main() {
@@ -24,7 +24,7 @@ others_are_left() {
     return 1
 }
 
-# A process that ended and was not waited for yet is no longer at work.
+# A zombie is no longer running.
 is_running() {
     local status
     status=$(<"$1/stat") 2>/dev/null || return 1
