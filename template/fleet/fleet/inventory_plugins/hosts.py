@@ -95,9 +95,7 @@ def read_answers(folder: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError):
         raise AnsibleParserError(f"{file} is not YAML; restore it from git") from None
     if not isinstance(answers, dict) or answers.get("kind", "host") != "host":
-        raise AnsibleParserError(
-            f"{file} is not of kind: host; move the directory out of hosts/"
-        )
+        raise AnsibleParserError(f"{file} is not of kind: host; move the directory out of hosts/")
     if missing := {"host", "tf_versions"} - set(answers):
         raise AnsibleParserError(
             f"{file} lacks {' and '.join(sorted(missing))}; restore it from git"
