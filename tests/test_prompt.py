@@ -50,7 +50,9 @@ class Terminal:
             cwd=folder, dimensions=(24, 80), encoding="utf-8",
             env={**os.environ, "TERM": "xterm", "PATH": "/usr/bin:/bin"},
         )  # fmt: skip
+        self._process.delaybeforesend = None
         self._screen = pyte.Screen(80, 24)
+        self._screen.write_process_input = self._process.send  # where the cursor is, when asked
         self._stream = pyte.Stream(self._screen)
 
     def type(self, keys: str) -> None:
@@ -64,10 +66,11 @@ class Terminal:
         others = ("(Use arrow keys", "Validation error for question", "○", "●")
         return [row for row in self.rows() if len(row) == 80 and not row.strip().startswith(others)]
 
-    def shows(self, text: str) -> None:
-        """Wait until the text is on the screen, wherever its lines are broken."""
+    def shows(self, *texts: str) -> None:
+        """Wait until the texts are on the screen in this order, wherever lines are broken."""
         end = time.monotonic() + 120  # of a machine that is busy
-        while squeezed(text) not in squeezed("".join(self.rows())):
+        wanted = re.compile(".*".join(re.escape(squeezed(text)) for text in texts))
+        while not wanted.search(squeezed("".join(self.rows()))):
             assert time.monotonic() < end and self._process.isalive(), "\n".join(self.rows())
             try:
                 self._stream.feed(self._process.read_nonblocking(4096, timeout=0.1))
@@ -105,13 +108,13 @@ def test_every_question_and_every_refusal_is_seen_whole(
         for name in asks:
             if QUESTIONS[name].get("ask") is False:
                 continue
-            for words in re.split(r"\{\{.*\}\}", QUESTIONS[name]["help"]):
-                terminal.shows(words)
+            question = re.split(r"\{\{.*\}\}", QUESTIONS[name]["help"])
+            terminal.shows(*question)
             assert not terminal.rows_cut_off()
             if (bad := bad_answer(name)) is not None:
                 terminal.type(f"\x01\x0b{bad}\r")
                 refusal = error(name, {**GOOD, **answers, name: BAD[name][0]})
-                terminal.shows(f"{name}: {refusal}")
+                terminal.shows(f"{name}: {refusal}", *question)
                 terminal.type(f"\x01\x0b{as_typed(GOOD[name])}\r")
             else:
                 terminal.type("\r")

@@ -111,10 +111,11 @@ def test_a_version_is_added_at_the_prompt_and_everything_else_confirmed(host: Ho
     before = host.files()
     prompt = pexpect.spawn(
         sys.executable, ["-m", "copier", "update", "--trust", "--vcs-ref", ":current:"],
-        cwd=host.path, env={**os.environ, "TERM": "xterm"}, timeout=30, dimensions=(90, 250),
-        encoding="utf-8",
+        cwd=host.path, env={**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
+        timeout=30, dimensions=(90, 250), encoding="utf-8",
     )  # fmt: skip
-    shown = "\x1b[?25h"  # the cursor: Copier waits for input
+    prompt.delaybeforesend = None
+    shown = "\x1b[?7h"  # ends what Copier draws: it waits for input
     for question in QUESTIONS:
         prompt.expect_exact(QUESTIONS[question]["help"].split("?")[0])
         prompt.expect_exact(shown)
