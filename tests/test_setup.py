@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -133,3 +134,84 @@ def test_setup_and_the_questions_judge_a_driver_alike(generate: Generate) -> Non
         few = [f"tf{v}" for v in chosen if verdicts[v] is Verdict.DATA_CENTER]
         expected.append(" ".join([f"{driver}:", *without, "/", *few]))
     assert call(project, asked).stdout.splitlines() == expected
+
+
+OLD_DOCKER = """
+ID=ubuntu VERSION_CODENAME=noble
+installed() { [[ $1 != docker.io ]]; }
+grep() { true; }
+dockerd() { echo Docker version 20.10.9, build 0; }
+docker() { echo 2.40.0; }
+"""
+
+
+def test_an_old_docker_is_a_manual_step_since_its_upgrade_stops_containers(
+    project: CopierProject,
+) -> None:
+    steps = call(project, f"{OLD_DOCKER}install_docker; print_manual_steps").stdout
+    assert steps == (
+        "setup.sh: manual step: Docker 20.10.10, Compose 2.4 or newer and buildx are needed; when "
+        "nobody works in containers, run: sudo apt-get update && sudo apt-get install -y docker-ce "
+        "docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("runtimes", "containers", "expected"),
+    [
+        ('{"nvidia":{},"runc":{}}', "5f3c", ""),
+        ('{"runc":{}}', "5f3c", "manual step: Docker has a new configuration"),
+        ('{"runc":{}}', "", "would restart Docker"),
+        ("", "5f3c", ""),  # an engine that does not answer
+    ],
+)
+def test_a_restart_that_was_put_off_is_not_forgotten(
+    project: CopierProject, runtimes: str, containers: str, expected: str
+) -> None:
+    commands = f"""
+        grep() {{ [[ $* == *nvidia-container-runtime* ]]; }}
+        docker() {{ if [[ $1 == info ]]; then echo '{runtimes}'; else echo {containers}; fi; }}
+        proxy_file=/nowhere check=true; restart_docker; print_manual_steps"""
+    printed = call(project, commands).stdout
+    assert printed.startswith(f"setup.sh: {expected}") if expected else printed == ""
+
+
+def test_an_engine_older_than_its_proxy_file_needs_a_restart(
+    project: CopierProject, tmp_path: Path
+) -> None:
+    (tmp_path / "proxy.conf").touch()
+    started = tmp_path / "docker.pid"
+    for age, needed in ((60, "yes\n"), (-60, "")):
+        started.touch()
+        now = started.stat().st_mtime
+        os.utime(started, (now - age, now - age))
+        script = (
+            f"docker() {{ return 1; }}; proxy_file={tmp_path}/proxy.conf; "
+            f"eval \"$(declare -f lacks_configuration | sed 's#/run/docker.pid#{started}#')\"; "
+            "if lacks_configuration; then echo yes; fi"
+        )
+        assert call(project, script).stdout == needed
+
+
+def test_the_newest_of_several_downloaded_packages_is_installed(
+    project: CopierProject, tmp_path: Path
+) -> None:
+    packages = tmp_path / "packages-ubuntu-24.04"
+    packages.mkdir()
+    for version in ("5%3a28.5.1-1", "5%3a28.10.0-1", "5%3a28.9.2-1"):
+        (packages / f"docker-ce_{version}_amd64.deb").touch()
+    commands = f"""
+        system=ubuntu-24.04 offline={tmp_path}
+        installed() {{ false; }}; apt_get() {{ echo "$@"; }}
+        install_packages docker-ce"""
+    assert call(project, commands).stdout.splitlines()[-1] == (
+        f"install {packages}/docker-ce_5%3a28.10.0-1_amd64.deb"
+    )
+
+
+def test_a_folder_is_of_the_directory_in_which_the_script_was_called(
+    project: CopierProject, tmp_path: Path
+) -> None:
+    for argument, expected in (("packs", f"{tmp_path}/packs"), ("/srv/packs", "/srv/packs")):
+        commands = f"caller={tmp_path}; read_arguments --offline {argument}; echo $offline"
+        assert call(project, commands).stdout == f"{expected}\n"

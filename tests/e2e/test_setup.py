@@ -242,7 +242,7 @@ NO_LOCAL = "PATH=/usr/sbin:/usr/bin:/sbin:/bin "
 NO_PROXY_FILE = "rm /etc/systemd/system/docker.service.d/http-proxy.conf; "
 DRIVER_COMMAND = "run: sudo apt-get update && sudo apt-get install -y ubuntu-drivers-common && sudo ubuntu-drivers install && sudo reboot"
 NOT_DOWNLOADED = "could not be downloaded; check the answer 'proxy', put a company's CA certificate into images/certs/, or, where this site is blocked,"
-INTERCEPTED = "the connection may be intercepted: find out by whom before you go on"
+INTERCEPTED = "the connection may be intercepted: find the cause before you continue"
 TOO_OLD = f"manual step: the NVIDIA driver is 418.40.04, with which some containers do not start:\n  tf2.17.0 needs 525.60.13 or newer\n{DRIVER_COMMAND}"
 
 
@@ -256,28 +256,30 @@ FAILURES = {
     "another system": ("sed -i s/^VERSION_ID=.*/VERSION_ID=25.10/ /etc/os-release; " + RUN, "this is {system}, and the supported systems are ubuntu-20.04 ubuntu-22.04 ubuntu-24.04 ubuntu-26.04 debian-12 debian-13; install Docker and the NVIDIA Container Toolkit by hand, then run host/doctor"),
     "another machine": ("printf '#!/bin/sh\\necho arm64\\n' >/usr/bin/dpkg; " + RUN, "this machine is arm64, and TensorFlow's GPU images are for amd64; use another machine"),
     "not root": (f"setpriv --reuid=1000 --clear-groups {RUN}", "root is needed to install; run: sudo host/setup.sh"),
-    "the host of another directory": ("mkdir /srv/gpu01; echo /srv/gpu01 >/run/containers; " + RUN, "/srv/gpu01 has containers of the same host gpu01, which docker compose up here would replace or remove; answer another 'host' and another 'port_offset' in this directory; or, to start it here from now on, run first in the other one: docker compose down"),
+    "the host of another directory": ("mkdir /srv/gpu01; echo /srv/gpu01 >/run/containers; " + RUN, "/srv/gpu01 has containers of the same host gpu01, which docker compose up here would replace or remove; answer 'host' with another name in this directory, then run host/doctor for its ports; or, to start them from here, first run there: docker compose down"),
     "an old driver": (OLD_DRIVER + RUN, TOO_OLD),
     "no driver": (NO_LOCAL + RUN, f"manual step: no NVIDIA driver is running, and the containers need one:\n  tf1.15.5 needs 410.48 or newer\n  tf2.17.0 needs 525.60.13 or newer\n{DRIVER_COMMAND}"),
     "no GPU": (NO_LOCAL + RUN, "manual step: there is no NVIDIA GPU on the PCI bus; install one, or pass one through to this virtual machine"),
     "no certificate": (COPY + "echo CA >images/certs/bad.crt; " + RUN, "images/certs/bad.crt is not a certificate in PEM format; export it again, as Base64"),
+    "certificates that cannot be added": ("rm -r /usr/local/share/ca-certificates/company; printf '#!/bin/sh\\nexit 1\\n' >/usr/sbin/update-ca-certificates; " + RUN, "the certificates could not be added; to see why, run: sudo update-ca-certificates"),
     "no proxy": (NO_TOOLKIT + "apt-get clean; echo 'Acquire::Retries 0;' >/etc/apt/apt.conf.d/once; " + fact("proxy", "http://127.0.0.1:9") + RUN, "apt-get update failed; its messages are above; check the answers 'proxy' and 'mirror', and the lists in /etc/apt"),
     "no package": (NO_TOOLKIT + "printf 'Package: nvidia-container-toolkit\\nPin: version *\\nPin-Priority: -1\\n' >/etc/apt/preferences.d/no; " + RUN, f"apt-get could not install {' '.join(NVIDIA_PACKAGES)}; its messages are above"),
     "no key": (NO_DOCKER + fact("docker_url", f"{MIRROR}/nothing") + RUN, f"{MIRROR}/nothing/linux/ubuntu/gpg {NOT_DOWNLOADED} answer 'mirror'"),
-    "NVIDIA's site is blocked": (NO_TOOLKIT + NO_NVIDIA_LIST + fact("nvidia_url", f"{NVIDIA}/nothing") + RUN, f"{NVIDIA}/nothing/gpgkey {NOT_DOWNLOADED} take the same packages, by the same key, from a mirror: answer 'mirror' with a map that has nvidia: ustc"),
+    "NVIDIA's site is blocked": (NO_TOOLKIT + NO_NVIDIA_LIST + fact("nvidia_url", f"{NVIDIA}/nothing") + RUN, f"{NVIDIA}/nothing/gpgkey {NOT_DOWNLOADED} get the same packages, signed with the same key, from a mirror: answer 'mirror' with a map that has nvidia: ustc"),
     "another key": (NO_DOCKER + "host/genuine.sh", MIRROR + "/linux/ubuntu/gpg is not the key 9DC858229FC7DD38854AE2D88D81803C0EBFCD88 but {key}; " + INTERCEPTED),
     "a second key": (NO_DOCKER + fact("docker_url", f"{MIRROR}/two") + RUN, MIRROR + "/two/linux/ubuntu/gpg is not the key {key} but {key} and {second}; " + INTERCEPTED),
-    "Ubuntu's Docker": (NO_DOCKER + "dpkg -i /gpu01/docker.io_20.10-1_amd64.deb >/dev/null; " + RUN, "docker.io is installed, but not Docker 20.10.10 with Compose 2.4 and buildx; add what is missing, or run: sudo apt-get remove docker.io; then run this again"),
-    "an engine that breaks jammy's apt": ("dpkg -i /gpu01/docker.io_20.10-1_amd64.deb >/dev/null; echo echo Docker version 20.10.9 >/usr/bin/dockerd; " + RUN, "docker.io is installed, but not Docker 20.10.10 with Compose 2.4 and buildx; add what is missing, or run: sudo apt-get remove docker.io; then run this again"),
+    "Ubuntu's Docker": (NO_DOCKER + "dpkg -i /gpu01/docker.io_20.10-1_amd64.deb >/dev/null; " + RUN, "docker.io is installed, and Docker 20.10.10, Compose 2.4 or newer and buildx are needed; install what is missing, or run: sudo apt-get remove docker.io; then run this again"),
+    "an engine that breaks jammy's apt": ("dpkg -i /gpu01/docker.io_20.10-1_amd64.deb >/dev/null; echo echo Docker version 20.10.9 >/usr/bin/dockerd; " + RUN, "docker.io is installed, and Docker 20.10.10, Compose 2.4 or newer and buildx are needed; install what is missing, or run: sudo apt-get remove docker.io; then run this again"),
+    "an old engine of Docker": ("echo echo Docker version 20.10.9 >/usr/bin/dockerd; " + RUN, f"manual step: Docker 20.10.10, Compose 2.4 or newer and buildx are needed; when nobody works in containers, run: sudo apt-get update && sudo apt-get install -y {' '.join(DOCKER_PACKAGES)}"),
     "no JSON": ("echo '{,}' >/etc/docker/daemon.json; " + RUN, "/etc/docker/daemon.json is not valid JSON; correct it"),
     "no runtime": ("echo '{\"registry-mirrors\": \"https://registry.company.invalid\",}' >/etc/docker/daemon.json; " + RUN, "nvidia-ctk could not change /etc/docker/daemon.json; make it valid JSON"),
     "no start": (NO_PROXY_FILE + NO_SYSTEMD + RUN, "Docker does not start; run: sudo journalctl --unit docker --lines 20"),
     "people at work": (NO_PROXY_FILE + "echo 5f3c >/run/containers; " + RUN, "manual step: Docker has a new configuration and containers are running; when nobody works in them, run: sudo systemctl daemon-reload && sudo systemctl restart docker"),
     "no home": ("mv /home/ai /home/else; " + RUN, "/home/ai does not exist; create its user first: sudo useradd --create-home --uid 1000 --home-dir /home/ai ai"),
     "a person with another UID": (fact("people", "'(ai 1001 1001 /home/ai /home/ai/tensorflow_volume)'") + RUN, "ai has UID 1000 on this server, and 1001 in the answer people; answer people with uid: 1000, or give the account its UID: sudo usermod --uid 1001 ai"),
-    "another's projects, and an old driver": ("chown root /home/ai/tensorflow_volume; " + OLD_DRIVER + RUN, f"{TOO_OLD}\nsetup.sh: /home/ai/tensorflow_volume belongs to root and not to UID 1000; run: sudo chown 1000:1000 /home/ai/tensorflow_volume"),
+    "another's projects, and an old driver": ("chown root /home/ai/tensorflow_volume; " + OLD_DRIVER + RUN, f"{TOO_OLD}\nsetup.sh: /home/ai/tensorflow_volume belongs to UID 0, not to UID 1000; run: sudo chown 1000:1000 /home/ai/tensorflow_volume"),
     "a directory instead of the time zone": ("rm -f /etc/localtime; mkdir /etc/localtime; " + RUN, "/etc/localtime is a directory, and the containers mount the file with the time zone; run: sudo rmdir /etc/localtime; then run this again"),
-    "half a conda": ("rm -r /home/ai/miniconda3/bin; " + RUN, "/home/ai/miniconda3 contains files but no conda; move them away, or give another answer to conda_path"),
+    "half a conda": ("rm -r /home/ai/miniconda3/bin; " + RUN, "/home/ai/miniconda3 contains files but no conda; move them away, or answer 'conda_path' with another directory"),
     "another Miniforge": (NO_CONDA + "host/genuine.sh", MINIFORGE + " does not have the checksum 376b160ed8130820db0ab0f3826ac1fc85923647f75c1b8231166e3d559ab768; " + INTERCEPTED),
     "a broken Miniforge": (NO_CONDA + fact("miniforge_url", "https://github.com/broken") + "sed -i s/^miniforge_sha256=.*/miniforge_sha256={broken}/ host/setup.sh; " + RUN, "Miniforge could not be installed in /home/ai/miniconda3; its messages are above"),
     "GitHub is blocked": (NO_CONDA + fact("miniforge_url", "https://github.com/nothing") + RUN, f"https://github.com/nothing/25.3.1-0/{INSTALLER_NAME} {NOT_DOWNLOADED} download it elsewhere and run as UID 1000: bash {INSTALLER_NAME} -b -u -p /home/ai/miniconda3"),

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs on a bare Ubuntu or Debian server what its containers need.
 set -euo pipefail
+caller=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage='usage: sudo host/setup.sh [--offline FOLDER]
@@ -26,6 +27,7 @@ miniforge_url=https://github.com/conda-forge/miniforge/releases/download
 # shellcheck source=/dev/null
 . host/facts.sh
 certificates=images/certs
+proxy_file=/etc/systemd/system/docker.service.d/http-proxy.conf
 
 # Docker supports these: https://docs.docker.com/engine/install/ubuntu and .../debian
 systems=(ubuntu-20.04 ubuntu-22.04 ubuntu-24.04 ubuntu-26.04 debian-12 debian-13)
@@ -82,13 +84,15 @@ main() {
 }
 
 read_arguments() {
+    local folder
     while (($# > 0)); do
         case $1 in
             --help | -h) echo "$usage" && exit 0 ;;
             --check) check=true ;;
             --download | --offline)
                 [[ ${2-} ]] || refuse_arguments "$1 needs a folder"
-                if [[ $1 == --offline ]]; then offline=$2; else download=$2; fi
+                if [[ $2 == /* ]]; then folder=$2; else folder=$caller/$2; fi
+                if [[ $1 == --offline ]]; then offline=$folder; else download=$folder; fi
                 shift
                 ;;
             *) refuse_arguments "unknown argument $1" ;;
@@ -150,7 +154,7 @@ check_host() {
     local directory label=com.docker.compose.project
     while IFS= read -r directory; do
         if [[ -e $directory && ! $directory -ef . ]]; then
-            fail "$directory has containers of the same host $host, which docker compose up here would replace or remove; answer another 'host' and another 'port_offset' in this directory; or, to start it here from now on, run first in the other one: docker compose down"
+            fail "$directory has containers of the same host $host, which docker compose up here would replace or remove; answer 'host' with another name in this directory, then run host/doctor for its ports; or, to start them from here, first run there: docker compose down"
         fi
     done < <(docker ps --all --filter "label=$label=$host" --format "{{.Label \"$label.working_dir\"}}" 2>/dev/null)
 }
@@ -238,7 +242,7 @@ trust_certificates() {
         openssl x509 -noout -in "$certificate" 2>/dev/null || fail "$certificate is not a certificate in PEM format; export it again, as Base64"
     done
     install -D --mode=644 --target-directory="$folder" "${new[@]}"
-    update-ca-certificates >/dev/null 2>&1
+    update-ca-certificates >/dev/null 2>&1 || fail "the certificates could not be added; to see why, run: sudo update-ca-certificates"
     restart=true
 }
 
@@ -262,7 +266,7 @@ install_packages() {
     change "install ${missing[*]}" || return 0
     if [[ $offline ]]; then
         for package in "${missing[@]}"; do
-            files+=("$(find "$(realpath "$offline")/packages-$system" -name "${package}_*.deb" 2>/dev/null | grep .)") ||
+            files+=("$(find "$(realpath "$offline")/packages-$system" -name "${package}_*.deb" 2>/dev/null | sort --version-sort | tail -n 1 | grep .)") ||
                 fail "$offline has no package $package for $PRETTY_NAME; make the folder on such a system: host/bundle.sh save FOLDER"
         done
         apt_get install "${files[@]}" || fail "apt-get could not install ${files[*]}; its messages are above"
@@ -296,7 +300,7 @@ add_repository() {
     found=$(gpg --homedir "$work" --show-keys --with-colons "$work/key" 2>/dev/null |
         awk -F: '$1 == "pub" {primary = 1} $1 == "fpr" && primary {print $10; primary = 0}') || true
     if [[ $found != "$3" ]]; then
-        fail "$2 is not the key $3 but ${found//$'\n'/ and }; the connection may be intercepted: find out by whom before you go on"
+        fail "$2 is not the key $3 but ${found//$'\n'/ and }; the connection may be intercepted: find the cause before you continue"
     fi
     install -D --mode=644 "$work/key" "$key"
     echo "deb [arch=amd64 signed-by=$key] $4" >"/etc/apt/sources.list.d/$1.list"
@@ -313,16 +317,27 @@ docker_suffices() {
 install_docker() {
     if docker_suffices; then return; fi
     if installed docker.io; then
-        fail "docker.io is installed, but not Docker $oldest_engine with Compose $oldest_compose and buildx; add what is missing, or run: sudo apt-get remove docker.io; then run this again"
+        fail "docker.io is installed, and Docker $oldest_engine, Compose $oldest_compose or newer and buildx are needed; install what is missing, or run: sudo apt-get remove docker.io; then run this again"
     fi
     add_repository docker "$docker_url/linux/$ID/gpg" "$docker_key" "$docker_url/linux/$ID $VERSION_CODENAME stable" \
         "answer 'mirror'"
     install_packages "${docker_packages[@]}"
+    # An upgrade restarts Docker and stops running containers, so a person decides when.
+    if all_installed "${docker_packages[@]}" && ! docker_suffices; then
+        manual_step "Docker $oldest_engine, Compose $oldest_compose or newer and buildx are needed; when nobody works in containers, run: sudo apt-get update && sudo apt-get install -y ${docker_packages[*]}"
+    fi
+}
+
+all_installed() {
+    local package
+    for package; do
+        if ! installed "$package"; then return 1; fi
+    done
 }
 
 configure_docker_proxy() {
     if [[ ! $proxy ]]; then return; fi
-    write_file /etc/systemd/system/docker.service.d/http-proxy.conf "[Service]
+    write_file "$proxy_file" "[Service]
 Environment=\"HTTP_PROXY=$proxy\" \"HTTPS_PROXY=$proxy\" \"NO_PROXY=$proxy_exceptions\""
 }
 
@@ -334,7 +349,8 @@ configure_docker_mirror() {
     if $check; then
         change "name $docker_mirror in $file" || return 0
     fi
-    content=$(cat $file 2>/dev/null || echo '{}')
+    content='{}'
+    if [[ -s $file ]]; then content=$(<$file); fi
     content=$(jq ".\"registry-mirrors\" += [\"$docker_mirror\"]" <<<"$content") || fail "$file is not valid JSON; correct it"
     write_file $file "$content"
 }
@@ -350,7 +366,7 @@ write_file() {
 install_toolkit() {
     if command -v nvidia-ctk >/dev/null; then return; fi
     add_repository nvidia-container-toolkit "$nvidia_url/gpgkey" "$nvidia_key" "$nvidia_url/stable/deb/amd64 /" \
-        "take the same packages, by the same key, from a mirror: answer 'mirror' with a map that has nvidia: ustc"
+        "get the same packages, signed with the same key, from a mirror: answer 'mirror' with a map that has nvidia: ustc"
     install_packages "${nvidia_packages[@]}"
 }
 
@@ -363,13 +379,23 @@ register_runtime() {
 
 # A restart stops running containers, so a person decides when.
 restart_docker() {
-    if ! $restart; then return; fi
+    if ! $restart && ! lacks_configuration; then return; fi
     if [[ $(docker ps --quiet 2>/dev/null) ]]; then
         manual_step "Docker has a new configuration and containers are running; when nobody works in them, run: sudo systemctl daemon-reload && sudo systemctl restart docker"
         return
     fi
-    say "restart Docker"
+    change "restart Docker" || return 0
     { systemctl daemon-reload && systemctl restart docker; } || fail "Docker does not start; run: sudo journalctl --unit docker --lines 20"
+}
+
+# Whether the engine was not restarted since an earlier run configured it.
+lacks_configuration() {
+    local path runtimes started=/run/docker.pid
+    for path in /usr/local/share/ca-certificates/company "$proxy_file"; do
+        if [[ -e $started && $path -nt $started ]]; then return; fi
+    done
+    runtimes=$(docker info --format '{{json .Runtimes}}' 2>/dev/null) || return 1
+    [[ $runtimes == '{'* && $runtimes != *'"nvidia"'* ]] && grep -qs nvidia-container-runtime /etc/docker/daemon.json
 }
 
 make_directories() {
@@ -398,7 +424,7 @@ make_project_directory() {
         change "make $project" || return 0
         install -d --owner="$uid" --group="$gid" --mode="$mode" "$project"
     elif [[ $(stat --format=%u "$project") != "$uid" ]]; then
-        fail "$project belongs to $(stat --format=%U "$project") and not to UID $uid; run: sudo chown $uid:$gid $(printf %q "$project")"
+        fail "$project belongs to UID $(stat --format=%u "$project"), not to UID $uid; run: sudo chown $uid:$gid $(printf %q "$project")"
     fi
 }
 
@@ -428,7 +454,7 @@ share_gpus() {
 install_conda() {
     if [[ -x $conda_path/bin/conda ]]; then return; fi
     if [[ -d $conda_path && $(ls -A "$conda_path") ]]; then
-        fail "$conda_path contains files but no conda; move them away, or give another answer to conda_path"
+        fail "$conda_path contains files but no conda; move them away, or answer 'conda_path' with another directory"
     fi
     change "install Miniforge in $conda_path" || return 0
     fetch_miniforge "$work/miniforge.sh"
@@ -445,7 +471,7 @@ fetch_miniforge() {
     say "download ${url##*/} (90 MB)"
     fetch "$url" "$1" "download it elsewhere and run as UID $uid: bash ${url##*/} -b -u -p $(printf %q "$conda_path")"
     sha256sum --check --status <<<"$miniforge_sha256  $1" ||
-        fail "$url does not have the checksum $miniforge_sha256; the connection may be intercepted: find out by whom before you go on"
+        fail "$url does not have the checksum $miniforge_sha256; the connection may be intercepted: find the cause before you continue"
 }
 
 # Needs the repositories, so a server that this script has set up.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Carries images, packages and Miniforge to a server without network.
+# Packs images, packages and Miniforge for a server without network, and loads the images there.
 set -euo pipefail
+caller=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage='usage: host/bundle.sh save FOLDER
@@ -8,15 +9,15 @@ usage='usage: host/bundle.sh save FOLDER
        host/bundle.sh --help
   save  on a connected server with the same release of Ubuntu or Debian, set up by host/setup.sh:
         builds the images and writes them, the packages and Miniforge to FOLDER
-  load  on the server, after sudo host/setup.sh --offline FOLDER: verifies FOLDER and gives the
-        images to Docker
+  load  on the server, after sudo host/setup.sh --offline FOLDER: verifies FOLDER and loads the
+        images into Docker
 Copy this directory to the server as well.
 Exits with 0 if all is done, 1 if a step failed, 2 if the arguments are wrong.'
 
 main() {
     case "${1-} $#" in
-        'save 2') save "$(realpath --canonicalize-missing "$2")" ;;
-        'load 2') load "$(realpath --canonicalize-missing "$2")" ;;
+        'save 2') save "$(cd "$caller" && realpath --canonicalize-missing "$2")" ;;
+        'load 2') load "$(cd "$caller" && realpath --canonicalize-missing "$2")" ;;
         '--help '* | '-h '*) echo "$usage" ;;
         ' 0') refuse_arguments "save or load is needed" ;;
         'save '* | 'load '*) refuse_arguments "$1 needs one folder" ;;
