@@ -34,7 +34,8 @@ def proposal(version: str, check: Check) -> str:
         f'read: "{today}"}}',
         f"    gpus: {group}",
         "    sources: [pypi, wheel_code]",
-        f'    doubts: "whether it has a sound image; toolkit and bounds are those of {neighbour}"',
+        '    doubts: "whether it has a working image; '
+        f'toolkit and bounds are those of {neighbour}"',
     ]
     return "\n".join(entry) + "\n"
 

@@ -36,7 +36,7 @@ def is_ip(text: str) -> bool:
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether a URL leads every machine, and so every container, to itself."""
+    """Return whether a URL means the machine, or the container, that uses it."""
     host = urlsplit(url).hostname or ""
     try:
         address = ipaddress.ip_address(host)

@@ -1,7 +1,7 @@
 """Answers: each is read once, by its question, into a value that needs no second look.
 
 ``copier.yml`` asks; a `Question` says which kinds of directory ask it, how an answer is
-read and checked, and what its computed default is. `Answers` hands out what was read.
+read and checked, and what its computed default is. `Answers` returns what was read.
 """
 
 from __future__ import annotations

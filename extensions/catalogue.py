@@ -185,7 +185,7 @@ def newest_of_line(line: str) -> Toolkit:
 
 
 def default_versions(fits: Callable[[Release], bool], gpus: Collection[str]) -> list[str]:
-    """Return the newest 1.x and the newest 2.x that have a sound image of their own and fit.
+    """Return the newest 1.x and the newest 2.x that have a working image of their own and fit.
 
     Args:
         fits: Whether the host can run a release.

@@ -27,7 +27,7 @@ from .release import Release
 
 @dataclass(frozen=True)
 class Alias:
-    """An ssh alias that leads to a container."""
+    """An ssh alias of a container."""
 
     name: str
     """What follows the host in the alias, such as ``tf2.18.0``."""

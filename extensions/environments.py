@@ -15,7 +15,7 @@ class Environment:
     """A file of environments/, from which new.sh makes a conda environment."""
 
     version: str
-    """What new.sh is told to make it, such as ``2.17.0`` or ``2.9.3-cuda``."""
+    """The argument with which new.sh makes it, such as ``2.17.0`` or ``2.9.3-cuda``."""
     python: str
     conda: tuple[str, ...]
     """What conda installs."""

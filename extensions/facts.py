@@ -75,7 +75,7 @@ def _container(container: Container, made: list[Container], ssh: bool) -> dict[s
 
 
 def _environments(release: Release, container: Container) -> dict[str, Any]:
-    """Return where a release is installed, and what it needs that its container does not tell."""
+    """Return where a release is installed, and what it needs that differs from its container."""
     if not release.installable:
         return {}
     names = [container.environment_of(release)]

@@ -132,7 +132,7 @@ class Gpus:
     slow: tuple[str, ...]
     """Runs after compiling for this GPU at the first start, half an hour or more."""
     unverified: tuple[str, ...]
-    """May run: nobody could tell."""
+    """May run: nobody could verify it."""
     why: str
 
     @property

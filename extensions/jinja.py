@@ -1,4 +1,4 @@
-"""The only file that Copier loads: hands the functions of this folder to Jinja.
+"""The only file that Copier loads: adds the functions of this folder to Jinja.
 
 ``copier update`` renders the old and the new release in one Python process. A
 sibling imported by its plain name would be cached and serve the old release's

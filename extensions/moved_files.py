@@ -90,7 +90,7 @@ def merge(old: str, new: Path, base: bytes) -> None:
                  for stage, path in stages]  # fmt: skip
         entries = "".join(f"{mode} {blob} {stage}\t{name}\n" for stage, blob in blobs)
         git("update-index", "--index-info", stdin=entries)
-    print(f"{new} has conflicts with what was edited in {old}", file=sys.stderr)
+    print(f"{new} has conflicts with the edits of {old}; resolve them", file=sys.stderr)
 
 
 def carry_over(old: str, new: str, base: bytes) -> None:

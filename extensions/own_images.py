@@ -162,10 +162,10 @@ def _packages(name: str, packages: object) -> dict[str, str | None]:
 
 def _gpus(name: str, generations: object) -> Gpus:
     if generations is None:
-        return Gpus((), (), GENERATIONS, "its publisher names no other")
+        return Gpus((), (), GENERATIONS, "its publisher lists no other GPUs")
     if not isinstance(generations, list) or not set(generations) <= set(GENERATIONS):
         raise RefusedError(
             f"gpus {shown(generations)} of {name} is not a list of {listed(GENERATIONS)}"
         )
     runs = tuple(g for g in GENERATIONS if g in generations)
-    return Gpus(runs, (), (), "its publisher names no other")
+    return Gpus(runs, (), (), "its publisher lists no other GPUs")

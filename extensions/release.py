@@ -45,7 +45,7 @@ class Toolkit:
     codename: str
     """Ubuntu codename."""
     image: str
-    """Newest sound official image of this toolkit."""
+    """Newest working official image of this toolkit."""
     drivers: Drivers
     """NVIDIA drivers on which its images start."""
     libraries: tuple[str, ...]
@@ -95,7 +95,7 @@ class Release:
     unusable: Mapping[str, str] | None
     """Its own ``image``, ``why`` it is not used, and the report (``link``)."""
     python: str | None
-    """Python of its own image, with a question mark where nobody could tell."""
+    """Python of its own image, with a question mark where nobody could verify it."""
     requirement: str | None
     """pip requirement that puts it into an environment, None where pip cannot."""
     pythons: tuple[str, ...]

@@ -1,7 +1,7 @@
 """Which releases share a container, and what each way of sharing costs in disk.
 
 With ``per-version`` every release has its own. With ``per-cuda`` all releases of one
-CUDA line are conda environments in one container, on the newest sound image of the
+CUDA line are conda environments in one container, on the newest working image of the
 line. The catalogue decides that image and the order, so neither depends on what is
 chosen. With ``one`` a single container on Ubuntu's own image, without CUDA, has them all as
 environments that bring their own. A release that comes as an image only has its own container

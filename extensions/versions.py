@@ -59,11 +59,11 @@ def _latest(releases: Mapping[str, Release]) -> str:
     official = [release for version, release in releases.items() if "-" not in version]
     newest, sound = official[-1], [release for release in official if release.own_image][-1]
     if newest is sound:
-        return f"names no release; choose {newest.version}, the newest"
+        return f"is not a release; choose {newest.version}, the newest"
     why = newest.unusable["why"] if newest.unusable else "does not exist"
     return (
-        f"is {newest.version}, whose image {why}; choose {sound.version}, the newest with a sound "
-        f"image, or {newest.version} as an environment"
+        f"is {newest.version}, whose image {why}; choose {sound.version}, the newest with a "
+        f"working image, or {newest.version} as an environment"
     )
 
 

@@ -440,7 +440,7 @@ class TestThreeUsers:
         own = self.home(host, self.ALICE) / ".conda/envs"
         assert (
             f"new.sh: tf2.17.0 is not in {host.conda}, which belongs to UID 4321, so it is made in "
-            f"{own}, for you alone; for all to have it once, its owner runs: new.sh 2.17.0\n"
+            f"{own}, for you alone; to share it, let that user run: new.sh 2.17.0\n"
         ) in told
         assert (own / "mnist" / self.WHEEL).samefile(own / "tf2.17.0" / self.WHEEL)
         assert not list((host.conda / "envs").iterdir())

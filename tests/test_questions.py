@@ -285,8 +285,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     (
         "people",
         {"a": {"uid": 5}, "b": {"uid": 6, "project": "/home/a/tensorflow_volume/b"}},
-        "'/home/a/tensorflow_volume/b' of b and '/home/a/tensorflow_volume' of a are in each "
-        "other; give each a directory of their own",
+        "'/home/a/tensorflow_volume/b' of b and '/home/a/tensorflow_volume' of a overlap; "
+        "give each a directory of their own",
     ),
     (
         "people",

@@ -210,7 +210,7 @@ def test_a_new_release_gets_an_entry_that_the_catalogue_takes() -> None:
         },
         "gpus": "cuda12-2.17",
         "sources": ["pypi", "wheel_code"],
-        "doubts": f"whether it has a sound image; toolkit and bounds are those of {newest}",
+        "doubts": f"whether it has a working image; toolkit and bounds are those of {newest}",
     }
     assert facts["releases"]["2.14.2"]["gpus"] == "cuda11.8"
 

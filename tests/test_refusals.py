@@ -56,7 +56,7 @@ BAD: dict[str, tuple[Any, str]] = {
     ),
     "user": ("root", "'root' is a system account"),
     "sudo": ("maybe", "'maybe' is not a boolean"),
-    "people": ({"alice": {}}, "'alice': there is no uid; write {uid: 1001}"),
+    "people": ({"alice": {}}, "'alice': uid is missing; write {uid: 1001}"),
     "address": ("gpu 01", "'gpu 01' is not the name or address of a server"),
     "port_offset": (-1, "'-1' is not an offset"),
     "bind_address": ("gpu01", "'gpu01' is not an IP address"),
@@ -239,8 +239,12 @@ def test_without_answers_a_machine_gets_what_it_can_run_or_is_told(
 @pytest.mark.parametrize(
     ("question", "answer", "sentence"),
     [
-        ("sudo", True, "'True' is for hosts: no pod may become root; answer false"),
-        ("ssh", False, "'False' leaves kubectl as the only way into a pod; answer true"),
+        (
+            "sudo",
+            True,
+            "'True' is not possible on a cluster, whose pods cannot become root; answer false",
+        ),
+        ("ssh", False, "'False' is not possible on a cluster, whose pods need sshd; answer true"),
         ("sudo", "2", "'2' is not a boolean; answer true or false"),
         ("ssh", "no ", "'no ' is not a boolean; answer true or false"),
         ("driver", ["550.54.15"], "'['550.54.15']' is a list or a map; give one value"),

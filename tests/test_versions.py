@@ -21,8 +21,8 @@ NEWEST = [version for version in RELEASES if "-" not in version][-1]
 """2.21.0, until the weekly check adds another."""
 UNUSABLE = RELEASES[NEWEST].unusable or {"why": "does not exist"}
 LATEST = (
-    f"is {NEWEST}, whose image {UNUSABLE['why']}; choose 2.17.0, the newest with a sound image, or "
-    f"{NEWEST} as an environment"
+    f"is {NEWEST}, whose image {UNUSABLE['why']}; choose 2.17.0, the newest with a working image, "
+    f"or {NEWEST} as an environment"
 )
 TYPED = {
     "latest": LATEST,

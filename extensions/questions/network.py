@@ -182,7 +182,9 @@ NFS_SERVER = Question(
 
 def _check_ssh(ssh: bool, answers: Answers) -> None:
     if not ssh and answers[KIND] == Kind.CLUSTER:
-        raise RefusedError(f"{shown(ssh)} leaves kubectl as the only way into a pod; answer true")
+        raise RefusedError(
+            f"{shown(ssh)} is not possible on a cluster, whose pods need sshd; answer true"
+        )
 
 
 SSH = Question("ssh", (Kind.HOST,), boolean, unanswered=True, check=_check_ssh)

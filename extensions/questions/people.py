@@ -121,7 +121,10 @@ USER = Question("user", CONTAINERS, _read_user, unanswered="ai", check=_check_us
 
 def _check_sudo(sudo: bool, answers: Answers) -> None:
     if sudo and answers[KIND] == Kind.CLUSTER:
-        raise RefusedError(f"{shown(sudo)} is for hosts: no pod may become root; answer false")
+        raise RefusedError(
+            f"{shown(sudo)} is not possible on a cluster, whose pods cannot become root; "
+            "answer false"
+        )
 
 
 SUDO = Question("sudo", (Kind.HOST,), boolean, unanswered=False, check=_check_sudo)
@@ -170,7 +173,7 @@ def _read_person(name: str, parts: object) -> Person:
                 f"{shown(part)} is not a part of a person; use {listed(known, 'or')}"
             )
     if "uid" not in parts:
-        raise RefusedError(f"there is no uid; write {{{machine.ids_of(name)}}}")
+        raise RefusedError(f"uid is missing; write {{{machine.ids_of(name)}}}")
     home = read_mounted_path(parts.get("home", f"/home/{name}"))
     return Person(
         _read_user(name),
@@ -209,7 +212,7 @@ def _check_people(people: tuple[Person, ...], answers: Answers) -> None:
         if covers(one.project, other.project) or covers(other.project, one.project):
             raise RefusedError(
                 f"{shown(other.project)} of {other.name} and {shown(one.project)} of {one.name} "
-                "are in each other; give each a directory of their own"
+                "overlap; give each a directory of their own"
             )
     for person in people:
         try:

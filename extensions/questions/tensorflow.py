@@ -35,7 +35,7 @@ def _check_images(known: Catalogue, answers: Answers) -> None:
         return
     for name, release in own_images.read_images(_images_of_file(answers)).own.items():
         if known.releases.get(name) != release:
-            raise RefusedError(f"{name} is not as {own_images.FILE} has it; write it so")
+            raise RefusedError(f"{name} differs from {own_images.FILE}; write it as in that file")
 
 
 IMAGES = Question[Catalogue](

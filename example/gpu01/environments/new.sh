@@ -75,7 +75,7 @@ check_conda() {
     if ! mkdir -p "$envs" 2>/dev/null || [[ ! -w $envs ]]; then
         envs=~/.conda/envs
         if ! mkdir -p "$envs"; then
-            fail "$(id -un) can write neither to $conda/envs nor to $envs; open one of them, or run this in a container"
+            fail "$(id -un) can write neither to $conda/envs nor to $envs; make one of them writable, or run this in a container"
         fi
     fi
 }
@@ -86,7 +86,7 @@ lock_environments() {
     [[ -e $lock ]] || (umask 0 && touch "$lock")
     exec 9>>"$lock"
     flock --nonblock 9 || { say "waiting for another new.sh" && flock 9; }
-    # of who makes the releases that others copy
+    # held by whoever makes the releases that others copy
     lock=$conda/envs/.new.lock
     if [[ $envs != "$conda/envs" && -r $lock ]]; then
         exec 8<"$lock"
@@ -101,7 +101,7 @@ find_release() {
     original=$envs/$release
     if [[ ! -e $original ]]; then
         say "$release is not in $conda, which belongs to UID $(stat --format=%u "$conda"), so it is made in $envs, for you alone;" \
-            "for all to have it once, its owner runs: new.sh $version"
+            "to share it, let that user run: new.sh $version"
     fi
 }
 
@@ -138,7 +138,7 @@ make() {
     rm "$mark"
 }
 
-# What conda was told to do in the environment, as conda records it.
+# The commands of conda in the environment, as conda records them.
 commands() {
     grep '^# cmd: ' "$prefix/conda-meta/history" 2>/dev/null || true
 }
@@ -189,8 +189,8 @@ find_site() {
     echo "lib/python$python/site-packages"
 }
 
-# TensorFlow finds the CUDA of its environment however Python is started, and no variable leads
-# other programs to it.
+# TensorFlow finds the CUDA of its environment however Python is started, and without a variable
+# that other programs would use too.
 open_own_cuda() {
     local site
     site=$prefix/$(find_site)
@@ -222,7 +222,7 @@ pin_packages() {
     done >"$prefix/conda-meta/pinned"
 }
 
-# conda and pip of today refuse to change it, in these words; older ones do not look.
+# Current conda and pip refuse to change it, with this message; older ones ignore it.
 protect_release() {
     local words="$release is what projects are copied from; install in a copy: new.sh $version PROJECT"
     echo "{\"message\": \"$words\"}" >"$prefix/conda-meta/frozen"
@@ -230,7 +230,7 @@ protect_release() {
 }
 
 # conda would link its own packages to its cache, and copies what pip installed, the greater
-# part. Here a copy shares what nobody edits: large files that are no text.
+# part. Here a copy shares files that nobody edits: large binary files.
 copy_release() {
     say "make $project, step 1 of 2: conda copies $release"
     conda_create --copy --clone "$original"

@@ -50,7 +50,7 @@ def open_libraries():
 
 
 def find_compiler():
-    """Tell XLA where libdevice and ptxas are, where nobody has."""
+    """Set where XLA finds libdevice and ptxas, unless it is set."""
     import os
     import re
     from pathlib import Path
@@ -67,7 +67,7 @@ def find_compiler():
 
 
 class Finder:
-    """Hears of the import of TensorFlow, and leaves it to others."""
+    """Runs before the import of TensorFlow; finds no module itself."""
 
     def find_spec(self, name, *_):
         if name == "tensorflow":
