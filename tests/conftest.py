@@ -46,7 +46,8 @@ settings.register_profile("full", max_examples=200, stateful_step_count=8, deadl
 
 
 APART = {"bundle", "cluster", "fleet", "images", "network", "registry", "setup", "update"}
-"""End-to-end tests that use nothing of the host that the others share."""
+ALONE = {"faults", "people", "picture", "shared", "start"}
+"""End-to-end tests that use nothing of the host that the others share, in two halves."""
 
 SLOW = ["update", "answers", "fleet", "histories", "cluster", "moved_files"]
 """Tests without an engine that take longest: last, one process would be left alone with them."""
@@ -57,13 +58,14 @@ def group(nodeid: str) -> str:
     file = nodeid.split("::")[0]
     if not file.startswith("tests/e2e/"):
         return file
-    return "apart" if Path(file).stem.removeprefix("test_") in APART else "the host"
+    name = Path(file).stem.removeprefix("test_")
+    return "apart" if name in APART else "alone" if name in ALONE else "the host"
 
 
 def rank(nodeid: str) -> int:
     """Return when a group begins: those with an engine first, since they wait most."""
     its = group(nodeid)
-    groups = ["the host", "apart", *(f"tests/test_{name}.py" for name in SLOW)]
+    groups = ["the host", "apart", "alone", *(f"tests/test_{name}.py" for name in SLOW)]
     return groups.index(its) if its in groups else len(groups)
 
 
@@ -89,6 +91,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if "tests/e2e/" not in item.nodeid:
         os.environ["DOCKER_HOST"] = NO_ENGINE
     elif os.environ.get("DOCKER_HOST") == NO_ENGINE:
+        os.environ["DOCKER_HOST"] = ENGINE
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """After the last test of a process, show the engine to what removes containers."""
+    if nextitem is None and os.environ.get("DOCKER_HOST") == NO_ENGINE:
         os.environ["DOCKER_HOST"] = ENGINE
 
 

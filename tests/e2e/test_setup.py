@@ -183,7 +183,7 @@ def become_ready(site: Site) -> Iterator[Become]:
         run("docker", "image", "rm", name)
 
 
-@pytest.mark.parametrize("codename", by_default("noble", "bookworm", among=SYSTEMS))
+@pytest.mark.parametrize("codename", by_default("noble", among=SYSTEMS))
 def test_a_bare_server_becomes_ready_and_a_second_run_changes_nothing(
     site: Site, become_ready: Become, codename: str
 ) -> None:
