@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from tests.answers import ARTICLE
 from tests.compiled import compile_once
 from tests.releases import working_tree, working_tree_without_git
-from tests.support import ROOT
+from tests.support import ON_DISK, ROOT
 
 # Python keeps what it compiled, as on a user's machine.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -40,6 +40,14 @@ def keep_files_in_memory() -> None:
 
 
 keep_files_in_memory()
+
+
+@pytest.fixture(scope="module")
+def on_disk() -> Iterator[Path]:
+    """A folder whose path can be an answer: one below /dev, as in memory, is refused."""
+    with tempfile.TemporaryDirectory(dir=ON_DISK) as folder:
+        yield Path(folder)
+
 
 # for `pytest --hypothesis-profile=full`: once before a release
 settings.register_profile("full", max_examples=200, stateful_step_count=8, deadline=None)

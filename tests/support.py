@@ -12,6 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+ON_DISK = "/tmp"
+"""Where folders are whose paths are answers."""
+
 
 def git(repository: Path, *arguments: str) -> str:
     """Run git in a repository and return what it prints."""

@@ -48,10 +48,8 @@ GONE = FileNotFoundError(errno.ENOENT, "No such file or directory")
 
 
 @pytest.fixture(scope="module")
-def project(
-    generate: Callable[..., CopierProject], tmp_path_factory: pytest.TempPathFactory
-) -> CopierProject:
-    home = tmp_path_factory.mktemp("home")
+def project(generate: Callable[..., CopierProject], on_disk: Path) -> CopierProject:
+    home = on_disk / "home"
     return generate(
         host="gpu01",
         tf_versions=["1.15.5", "2.11.0", "2.13.0", "2.17.0"],

@@ -25,7 +25,7 @@ from pytest_copier.plugin import CopierProject
 
 from extensions.catalogue import releases
 from tests.e2e.support import install_conda
-from tests.support import missing
+from tests.support import ON_DISK, missing
 
 VERSIONS = ("4.12.0", "25.3.1", "26.7.1")
 """What the stand-in is: the oldest conda met, the one that setup.sh installs, the newest."""
@@ -95,10 +95,8 @@ class Host:
 
 
 @pytest.fixture(scope="module")
-def directory(
-    generate: Callable[..., CopierProject], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    conda = tmp_path_factory.mktemp("conda") / "my conda & 李"
+def directory(generate: Callable[..., CopierProject], on_disk: Path) -> Path:
+    conda = on_disk / "my conda & 李"
     answers = {"host": "gpu01", "tf_versions": ["2.16.1", "2.17.0"], "mirror": "none"}
     return generate(**answers, conda_path=str(conda), host_home="/home/ai").path
 
@@ -314,7 +312,7 @@ def open_directory(generate: Callable[..., CopierProject]) -> Iterator[Path]:
     """A generated directory that others can read: pytest closes its own to them."""
     if os.getuid() != 0:
         missing("only root can be three users: run as root")
-    folder = Path(tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp(dir=ON_DISK))
     folder.chmod(0o755)
     answers = {"tf_versions": ["2.17.0"], "mirror": "none", "host_home": "/home/ai"}
     made = generate(**answers, conda_path=f"{folder}/my conda & 李")
@@ -330,7 +328,7 @@ def on_btrfs(generate: Callable[..., CopierProject], tmp_path: Path) -> Iterator
     for need in ("mkfs.btrfs", "filefrag"):
         if not shutil.which(need):
             missing(f"{need} is not installed")
-    folder = Path(tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp(dir=ON_DISK))
     disk = tmp_path / "disk"
     with disk.open("wb") as file:
         file.truncate(256 << 20)

@@ -52,7 +52,8 @@ class Terminal:
         )  # fmt: skip
         self._process.delaybeforesend = None
         self._screen = pyte.Screen(80, 24)
-        self._screen.write_process_input = self._process.send  # where the cursor is, when asked
+        # where the cursor is, when asked
+        self._screen.write_process_input = self._process.send  # type: ignore[assignment,method-assign]
         self._stream = pyte.Stream(self._screen)
 
     def type(self, keys: str) -> None:

@@ -19,11 +19,10 @@ Generate = Callable[..., CopierProject]
 
 
 @pytest.fixture(scope="module")
-def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    homes = tmp_path_factory.mktemp("homes")
-    (homes / "ai").mkdir()
-    (homes / "li na").mkdir()
-    return homes
+def homes(on_disk: Path) -> Path:
+    (on_disk / "ai").mkdir()
+    (on_disk / "li na").mkdir()
+    return on_disk
 
 
 @pytest.fixture(scope="module")
