@@ -185,6 +185,13 @@ def test_kueue_comes_by_its_own_manifests_at_a_commit(
     assert told["integrations"]["frameworks"] == ["batch/job", "pod", "deployment"]
     assert told["fairSharing"]
     assert told["resources"] == {"quotaCheckStrategy": "IgnoreUndeclared"}
+    # A job without the label would start beside the queue.
+    assert told["manageJobsWithoutQueueName"] is True
+    (everybody_s,) = told["managedJobsNamespaceSelector"]["matchExpressions"]
+    assert everybody_s == {"key": "person", "operator": "Exists"}
+    for person in ("ai", "li", "zhao"):
+        (namespace,) = of_kind(kustomize(project / f"people/{person}"), "Namespace").values()
+        assert namespace["metadata"]["labels"]["person"] == person
 
 
 def test_a_training_job_runs_once_gives_its_gpu_back_and_no_ssh_reaches_it(
@@ -239,6 +246,15 @@ def test_sessions_end_and_each_has_its_service(
         assert services[name]["spec"]["selector"].items() <= labels.items()
 
 
+def test_jobs_that_ended_stay_until_their_time_is_over(objects: list[dict[str, Any]]) -> None:
+    """A CronJob deletes all but its last failed one, those that people made of it too."""
+    for form in of_kind(objects, "CronJob").values():
+        spec = form["spec"]
+        assert spec["jobTemplate"]["spec"]["ttlSecondsAfterFinished"] >= 3600
+        limits = (spec["successfulJobsHistoryLimit"], spec["failedJobsHistoryLimit"])
+        assert min(limits) >= 1000
+
+
 def test_people_make_jobs_and_still_change_no_form_of_them(
     project: CopierProject, objects: list[dict[str, Any]]
 ) -> None:
@@ -271,6 +287,24 @@ def test_the_readme_s_job_of_more_gpus_is_what_kubectl_makes(
     (container,) = pod_of(made)["containers"]
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "2"
     assert container["resources"]["limits"]["memory"] == "64Gi"
+
+
+def test_a_job_of_more_gpus_than_a_person_may_have_is_nobody_s_example(
+    generate: Callable[..., CopierProject],
+) -> None:
+    """Kueue would never start it."""
+    readme = (generate(**CLUSTER, **QUEUE, gpus_per_person=1) / "README.md").read_text()
+    assert "set resources" not in readme
+
+
+def test_the_readme_finds_all_that_holds_a_gpu_or_a_volume(project: CopierProject) -> None:
+    readme = (project / "README.md").read_text()
+    shapes = {"jobs", *([] if project.answers["session_hours"] else ["deployments"])}
+    (look,) = re.findall(r"^kubectl get (\S+) .* --selector person=alice$", readme, re.MULTILINE)
+    assert shapes < {*look.split(",")}
+    assert ("clusterqueues" in look) == bool(project.answers["queue"])
+    (end,) = re.findall(r"^kubectl .* delete (\S*pvc) --all$", readme, re.MULTILINE)
+    assert {f"{kind}s" for kind in end.split(",")} == {*shapes, "pvcs"}
 
 
 # --- the scripts ------------------------------------------------------------------------------
