@@ -30,6 +30,7 @@ from tests.answers import CLUSTER
 from tests.support import ROOT
 from tests.test_cluster import NEWEST_FOUR, PEOPLE, of_kind, pods
 from tests.test_generated import run, tool
+from tests.test_queue import SCHEMAS
 
 pytestmark = pytest.mark.full
 
@@ -399,6 +400,31 @@ def test_kueue_itself_is_taken_by_the_api_server_as_the_readme_applies_it(
     (manager,) = of_kind(objects, "Deployment").values()
     (container,) = manager["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "registry.k8s.io/kueue/kueue:v0.19.2"
+
+
+def fits_in(summary: dict[str, Any], schema: dict[str, Any], where: str) -> None:
+    """Fail where a schema does not take all that its summary takes."""
+    if "$ref" in summary:
+        summary = SCHEMAS["$defs"][summary["$ref"].rpartition("/")[2]]
+    if summary.get("type") in ("object", "array"):
+        assert summary["type"] == schema["type"], where
+    for limit in {"maxItems", "maxLength"} & schema.keys():
+        assert summary[limit] <= schema[limit], where
+    assert {*schema.get("required", [])} <= {*summary.get("required", [])}, where
+    for name, each in summary.get("properties", {}).items():
+        if name != "metadata":
+            fits_in(each, schema["properties"][name], f"{where}.{name}")
+    if "items" in summary:
+        fits_in(summary["items"], schema["items"], f"{where}[]")
+
+
+@pytest.mark.parametrize("kind", sorted(SCHEMAS.keys() - {"$defs"}))
+def test_our_summary_of_kueue_s_api_is_a_part_of_it(kueue_source: Path, kind: str) -> None:
+    folder = kueue_source / "config/components/crd/bases"
+    definition = yaml.safe_load((folder / f"kueue.x-k8s.io_{kind.lower()}s.yaml").read_text())
+    (version,) = [v for v in definition["spec"]["versions"] if v["storage"]]
+    assert version["name"] == "v1beta2"
+    fits_in(SCHEMAS[kind], version["schema"]["openAPIV3Schema"], kind)
 
 
 def test_the_api_server_is_one_whose_schemas_the_other_tests_use(alone: ApiServer) -> None:
