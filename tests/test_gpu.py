@@ -64,7 +64,7 @@ class Host:
         )  # fmt: skip
 
     def start(self, *arguments: str, uid: int = 0, **environment: str) -> subprocess.Popen[str]:
-        """Start a job, and wait until it runs or has its place in the line."""
+        """Start a job, and wait until it runs or has its place in the queue."""
         command = [str(GPU), "run", *arguments]
         if uid:
             command = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *command]
@@ -344,7 +344,8 @@ REFUSED = {
     "run -n 4 true": "-n 4 is more than the 3 GPUs here; ask for fewer",
     "run --max-time tomorrow true": "--max-time 'tomorrow' is not a time such as 90m, 12h or 2d",
     "run --gpus 1 true": "'--gpus' is not an option of gpu run",
-    "run -- no-such-program": "'no-such-program' was not found; check its name and PATH",
+    "run -- no-such-program": "'no-such-program' is not a command; check its name, PATH and "
+    "execute permission",
 }
 
 
@@ -359,7 +360,10 @@ def test_what_cannot_be_done_is_refused_at_once(host: Host, typed: str) -> None:
 def test_a_job_inside_a_job_would_wait_for_itself(host: Host) -> None:
     done = host.gpu("run", GPU.as_posix(), "run", "true")
     assert done.returncode == 1
-    assert "this is already inside a gpu run, with GPU 0; run the command as it is" in done.stderr
+    assert (
+        "this is already inside a gpu run, with GPU 0; run the command without gpu run"
+        in done.stderr
+    )
 
 
 def test_a_host_without_queue_or_driver_is_told_what_to_do(host: Host) -> None:

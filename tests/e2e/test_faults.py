@@ -173,7 +173,7 @@ def test_keys_that_others_may_write_are_told_at_the_login_that_fails(
     try:
         assert "Permission denied (publickey)" in laptop.ssh(SERVICE, "true").stderr
         sentence = (
-            "sshd takes no keys from a place where others may write; on the server run: "
+            "sshd ignores keys in a path that others can write to; on the server run: "
             f"chmod go-w '{path}'"
         )
         eventually(lambda: says(made, sentence))

@@ -268,7 +268,7 @@ def test_people_wait_for_each_other_for_a_gpu(lab: Lab, tmp_path: Path) -> None:
         assert f"alice@laptop in {HOST}-alice-{NEW} for " in lab.shell("bob", "gpu")
         waited = lab.ssh("bob", "gpu run -- printenv CUDA_VISIBLE_DEVICES")
         assert (waited.returncode, waited.stdout) == (0, "0\n")
-        assert "gpu: waiting, first in the line" in waited.stderr
+        assert "gpu: waiting, first in the queue" in waited.stderr
     finally:
         QUEUE.chmod(mode)
 

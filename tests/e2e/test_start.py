@@ -127,7 +127,7 @@ def test_keys_in_ai_open_the_door_while_nobody_else_may_write_to_them(
     assert "Permission denied (publickey)" in laptop.ssh(SERVICE, "true").stderr
     assert_says(
         made,
-        "sshd takes no keys from a place where others may write; on the server run: "
+        "sshd ignores keys in a path that others can write to; on the server run: "
         f"chmod go-w '{newcomer.projects}'",
     )
 

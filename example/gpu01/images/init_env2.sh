@@ -31,7 +31,7 @@ make_group() {
     fi
 }
 
-# Accounts of the image that have the UID or the name make way, such as noble's
+# Accounts of the image that have the UID or the name are removed, such as noble's
 # ubuntu (1000). --no-log-init: the login logs would grow with the UID.
 make_user() {
     local other
@@ -61,7 +61,7 @@ configure_pip_and_conda() {
     fi
 }
 
-# The day of the build, or the builds of two days would differ.
+# With the day of the build, builds of two days would differ.
 remove_dates() {
     sed -i -E 's/^([^:]*:[^:]*):[0-9]+:/\1::/' /etc/shadow
     rm -f /etc/{passwd,group,shadow,gshadow,subuid,subgid}-

@@ -50,7 +50,7 @@ check_mounts() {
             "on the server run: sudo chown $(id -u):$(id -g) ${project@Q}"
         exit 1
     fi
-    # Whose conda it is not makes environments in /AI/.conda/envs.
+    # A user who does not own conda makes environments in /AI/.conda/envs.
     if [[ ! -x $conda/bin/python ]]; then
         say "there is no conda in $conda that $(id -u) can run; on the server run: sudo host/setup.sh"
     elif ! "$conda/bin/python" -V >/dev/null 2>&1; then
@@ -66,8 +66,8 @@ trust_certificates() {
     export GIT_SSL_CAINFO=$all NODE_EXTRA_CA_CERTS=$all
 }
 
-# All containers share one home, and the servers of two containers disturb each other in
-# one folder: links in the home lead each container to folders of its own.
+# All containers share one home, and the servers of two containers interfere with each other in
+# one folder: by links in the home, each container uses folders of its own.
 give_editors_folders() {
     local name own=/AI/.vscode/$HOSTNAME link=/run/container/editors shared=
     ln -sfT "$own" "$link"
@@ -78,7 +78,7 @@ give_editors_folders() {
         fi
         ln -sT "$link/$name" "/AI/$name" 2>/dev/null || true # another container was first
         if [[ $(readlink "/AI/$name") != "$link/$name" ]]; then
-            say "/AI/$name is one folder for all containers, whose editors disturb each other there;" \
+            say "/AI/$name is one folder for all containers, so their editors interfere with each other;" \
                 "close the editors, in this container run: mv -T /AI/$name $own/$name; and restart it"
             shared=yes
         fi
@@ -126,7 +126,7 @@ check_keys() {
     fi
 }
 
-# sshd's own log, with what to do where it ignores keys.
+# sshd's own log, with the fix where it ignores keys.
 explain_log() {
     local line path
     while IFS= read -r line; do
@@ -135,7 +135,7 @@ explain_log() {
         if [[ $line == "Authentication refused: bad ownership or modes for "* ]]; then
             printf -v path %b "${line#*modes for * }" # sshd writes bytes beyond ASCII as \nnn
             if [[ $path/ == /AI/* ]]; then path=$project${path#/AI}; fi
-            say "sshd takes no keys from a place where others may write; on the server run:" \
+            say "sshd ignores keys in a path that others can write to; on the server run:" \
                 "chmod go-w ${path@Q}"
         fi
     done
