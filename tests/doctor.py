@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -193,6 +194,7 @@ def sound_machine() -> StandIn:
     made.files = {
         "/proc/net/route": ROUTES,
         "/etc/localtime": PROGRAM.stat(),
+        "/var/lib/gpu-queue": os.stat_result((stat.S_IFDIR | 0o1777, 0, 0, 1, 0, 0, 0, 0, 0, 0)),
         "/run/systemd/resolve/resolv.conf": FileNotFoundError(2, "No such file or directory"),
         "/etc/resolv.conf": b"nameserver 10.0.0.53\nsearch example.com\n",
     }
