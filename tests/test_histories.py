@@ -133,15 +133,18 @@ class History(RuleBasedStateMachine):
             assert len(names) == len(of) * (len(self.groups) + 1)
         self.people = people
 
-    @rule(version=st.sampled_from(VERSIONS), port=st.integers(1024, 65535))
-    def add_with_a_port_typed_over(self, version: str, port: int) -> None:
+    @rule(version=st.sampled_from(VERSIONS), port=st.integers(1024, 65500))
+    def add_with_ports_typed_over(self, version: str, port: int) -> None:
         name = sharing.group_name(catalogue.releases()[version], self.way)
-        if name in self.ports or port in self.ports.values():
+        typed = {f"{prefix}{name}": port + n for n, prefix in enumerate(self.prefixes("/"))}
+        if not self.ports.keys().isdisjoint(typed):
+            return
+        if not {*typed.values()}.isdisjoint(self.ports.values()):
             return
         versions = sorted({*self.versions, version})
-        self.host.answer(tf_versions=versions, ports={**self.ports, name: port})
+        self.host.answer(tf_versions=versions, ports={**self.ports, **typed})
         self.versions.add(version)
-        assert self.host.answers["ports"][name] == port
+        assert self.host.answers["ports"].items() >= typed.items()
 
     @rule(
         answer=st.sampled_from(
