@@ -293,29 +293,25 @@ def lab(control: Control) -> Lab:
 
 
 def test_gpus_go_to_who_holds_the_fewest_and_nobody_is_ended_for_another(lab: Lab) -> None:
-    lab.scale("ai", "tf2-17-0", 1)
-    lab.becomes(ai__tf2_17_0="ampere")
-    # one GPU of each generation, though another Ampere is free
-    lab.scale("ai", "tf2-16-1", 1)
-    lab.becomes(ai__tf2_17_0="ampere", ai__tf2_16_1="turing")
     lab.scale("li", "tf2-17-0", 1)
-    lab.becomes(ai__tf2_17_0="ampere", ai__tf2_16_1="turing", li__tf2_17_0="ampere")
+    lab.becomes(li__tf2_17_0="ampere")
+    # one GPU of each generation, though another Ampere is free
+    lab.scale("li", "tf2-16-1", 1)
+    lab.becomes(li__tf2_17_0="ampere", li__tf2_16_1="turing")
+    lab.scale("ai", "tf2-17-0", 1)
+    busy = {"ai__tf2_17_0": "ampere", "li__tf2_17_0": "ampere"}
+    lab.becomes(**busy, li__tf2_16_1="turing")
     first = lab.pods()
     lab.scale("ai", "tf1-15-5", 1)
-    lab.control.until(lambda: "ai tf1-15-5" in lab.state())
+    lab.becomes(**busy, li__tf2_16_1="turing", ai__tf1_15_5="waits")
+    time.sleep(2)  # times of creation are in seconds
     lab.scale("zhao", "tf2-17-0", 1)
-    lab.becomes(
-        ai__tf2_17_0="ampere", ai__tf2_16_1="turing", li__tf2_17_0="ampere",
-        ai__tf1_15_5="waits", zhao__tf2_17_0="waits",
-    )  # fmt: skip
-    # zhao asked last and is first
-    lab.scale("ai", "tf2-16-1", 0)
-    lab.becomes(
-        ai__tf2_17_0="ampere", li__tf2_17_0="ampere", zhao__tf2_17_0="turing",
-        ai__tf1_15_5="waits",
-    )  # fmt: skip
+    lab.becomes(**busy, li__tf2_16_1="turing", ai__tf1_15_5="waits", zhao__tf2_17_0="waits")
+    # zhao asked last, holds none and is next
+    lab.scale("li", "tf2-16-1", 0)
+    lab.becomes(**busy, zhao__tf2_17_0="turing", ai__tf1_15_5="waits")
     lab.scale("zhao", "tf2-17-0", 0)
-    lab.becomes(ai__tf2_17_0="ampere", li__tf2_17_0="ampere", ai__tf1_15_5="turing")
+    lab.becomes(**busy, ai__tf1_15_5="turing")
     for name in ("ai tf2-17-0", "li tf2-17-0"):
         assert lab.pods()[name]["metadata"]["uid"] == first[name]["metadata"]["uid"]
 
