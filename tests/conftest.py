@@ -54,7 +54,7 @@ settings.register_profile("full", max_examples=200, stateful_step_count=8, deadl
 
 
 APART = {"bundle", "cluster", "fleet", "images", "network", "registry", "setup", "update"}
-ALONE = {"faults", "people", "picture", "shared", "start"}
+ALONE = {"faults", "people", "picture", "start"}
 """End-to-end tests that use nothing of the host that the others share, in two halves."""
 
 SLOW = ["update", "answers", "fleet", "histories", "cluster", "moved_files"]

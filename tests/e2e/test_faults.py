@@ -15,7 +15,7 @@ import pexpect
 import pytest
 
 from tests.e2e.bases import Base, build
-from tests.e2e.conftest import RELEASES
+from tests.e2e.conftest import JAMMY, RELEASES
 from tests.e2e.machine import Machine
 from tests.e2e.support import PERSON, Directory, Laptop, Person, output, run
 from tests.e2e.test_gpus import QUEUE
@@ -33,10 +33,11 @@ def owner(arrive: Callable[[], Person]) -> Person:
 @pytest.fixture(scope="module")
 def made(
     owner: Person,
-    host: Directory,  # noqa: ARG001 (its base image is there)
+    stand_in: Callable[..., None],
     directory: Callable[..., Directory],
 ) -> Iterator[Directory]:
     """A directory of one container, which each test leaves as it was."""
+    stand_in(JAMMY)
     made = directory(**owner.answers(host="e2e-fault", tf_versions=[VERSION], port_offset=21))
     made.up()
     yield made
