@@ -240,5 +240,5 @@ def history(template: Path, article: dict[str, Any]) -> Iterator[type[History]]:
 
 def test_any_history_keeps_ports_answers_and_edits(history: type[History]) -> None:
     full = settings.get_current_profile_name() == "full"
-    quick = settings(max_examples=2, stateful_step_count=5, deadline=None)
+    quick = settings(max_examples=1, stateful_step_count=6, deadline=None)
     run_state_machine_as_test(history, settings=settings() if full else quick)

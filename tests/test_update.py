@@ -91,7 +91,7 @@ def test_adding_a_version_changes_no_other_byte(host: Host) -> None:
     assert '    ports: ["0.0.0.0:20922:22"]\n' in blocks(host)["tf2.9.3"]
 
 
-@pytest.mark.parametrize("by", ["--data", "--data-file"])
+@pytest.mark.parametrize("by", by_default("--data", among=["--data", "--data-file"]))
 def test_a_version_is_added_by_one_command(
     host: Host, by: str, copier_command: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -247,7 +247,8 @@ def mirror() -> Iterator[Mirror]:
     server.server_close()
 
 
-@pytest.mark.parametrize("codename", by_default("noble", among=RELEASES))
+@pytest.mark.full
+@pytest.mark.parametrize("codename", RELEASES)
 def test_apt_pip_and_conda_download_from_the_mirror(
     build_on: BuildOn, mirror: Mirror, codename: str, tmp_path: Path
 ) -> None:

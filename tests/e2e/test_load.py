@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.e2e import load
 from tests.e2e.conftest import RELEASES
 from tests.e2e.support import Laptop
+
+pytestmark = pytest.mark.full
 
 SERVICES = (f"tf{RELEASES['bionic']}", f"tf{RELEASES['noble']}")
 

@@ -161,7 +161,7 @@ def test_an_env_file_without_uid_is_told_before_anything_starts(generate_for: Ge
 def test_sudo_makes_the_person_root_on_request_and_sshd_stays_the_persons(
     newcomer: Person, generate_for: Generate
 ) -> None:
-    made = generate_for(sudo=True)
+    made = generate_for(sudo=True, packages=[])
     made.up()
     laptop = Laptop(newcomer, made)
     assert laptop.shell(SERVICE, "sudo id -u") == "0\n"

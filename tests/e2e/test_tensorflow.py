@@ -22,16 +22,17 @@ from tests.e2e.support import Laptop, Person
 pytestmark = pytest.mark.slow
 
 SERVICE = f"tf{RELEASES['jammy']}"
+PIP = "PIP_CERT=/AI/trusted.pem STAND_IN_PIP=pip"
+"""What lets the stand-in for conda install from PyPI."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def environment(laptop: Laptop, person: Person) -> Iterator[None]:
-    """A copy of the release with Jupyter; pip trusts whom this machine trusts."""
+    """A copy of the release; pip trusts whom this machine trusts."""
     trusted = ssl.create_default_context().get_ca_certs(binary_form=True)
     certificates = "".join(ssl.DER_cert_to_PEM_cert(certificate) for certificate in trusted)
     (person.projects / "trusted.pem").write_text(certificates)
-    pip = "PIP_CERT=/AI/trusted.pem STAND_IN_PIP=jupyter-server"
-    done = laptop.ssh(SERVICE, f"{pip} /environments/new.sh 2.17.0 mnist", timeout=600)
+    done = laptop.ssh(SERVICE, f"{PIP} /environments/new.sh 2.17.0 mnist", timeout=600)
     assert done.returncode == 0, done.stderr
     yield
     made = [person.conda / f"envs/{name}" for name in ("tf2.17.0", "mnist")]
@@ -77,7 +78,10 @@ def test_tensorboard_is_read_through_ssh(laptop: Laptop) -> None:
         assert "TensorBoard" in read(address)
 
 
+@pytest.mark.full
 def test_jupyter_is_read_through_ssh_and_ends_with_its_line(laptop: Laptop) -> None:
+    install = "conda activate mnist && python -m pip install --quiet jupyter-server"
+    laptop.shell(SERVICE, f"export {PIP}; {install}")
     jupyter = "jupyter server --no-browser --IdentityProvider.token=secret"
     with forwarded(laptop, jupyter) as address:
         assert re.search(r'"version": "\d', read(f"{address}/api?token=secret"))

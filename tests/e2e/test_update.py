@@ -97,7 +97,7 @@ EFFECTS: dict[str, tuple[dict[str, Any], str | None, bool]] = {
 """An answer, the script that it builds from, and whether it starts containers anew."""
 
 
-@pytest.mark.parametrize("question", by_default("packages", "gid", "language", among=EFFECTS))
+@pytest.mark.parametrize("question", by_default("gid", "language", among=EFFECTS))
 def test_the_readme_tells_truly_what_an_answer_rebuilds_and_restarts(
     infra: tuple[Host, Directory, Person], question: str
 ) -> None:
