@@ -64,10 +64,16 @@ class Machine:
         return run(*self._inside, "--net", *command, timeout=60)
 
     def fill(self, *, leave: int = 0) -> None:
-        """Fill the disk, except for some kilobytes."""
-        room = os.statvfs(self.disk)
+        """Fill the disk, except for some kilobytes, until the engine removes nothing any more."""
+        size = 0
         with (self.disk / "filling").open("wb") as filling:
-            os.posix_fallocate(filling.fileno(), 0, room.f_bavail * room.f_frsize - leave * 1024)
+            for _ in range(10):
+                room = os.statvfs(self.disk)
+                more = room.f_bavail * room.f_frsize - leave * 1024
+                if more > 0:
+                    os.posix_fallocate(filling.fileno(), size, more)
+                    size += more
+                time.sleep(0.1)
 
     def free(self) -> None:
         (self.disk / "filling").unlink()
