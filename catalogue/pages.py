@@ -184,7 +184,7 @@ def _gpu_rows(words: Words) -> list[str]:
         ]
         newest = _groups(generation, environments[-1:], words) if environments else words.none
         cells = [
-            words.generation.format(generation, EXAMPLES[generation].replace(", ", words.comma)),
+            words.generation.format(generation, _listed(EXAMPLES[generation], words)),
             words.comma.join(COMPUTE_CAPABILITIES[generation]),
             _groups(generation, official, words),
             newest,
@@ -196,11 +196,16 @@ def _gpu_rows(words: Words) -> list[str]:
 
 def _drivers(drivers: Drivers, words: Words) -> str:
     newer = words.newer.format(driver=drivers.toolkit)
-    shown = words.comma.join([*(f"{first}+" for first in drivers.branches), newer])
+    shown = words.comma.join(filter(None, (_listed(drivers.branches_shown, words), newer)))
     if not drivers.data_center:
         return shown
-    older = words.comma.join(f"{first}+" for first in drivers.data_center)
-    return f"{shown}{words.semicolon}{words.data_center.format(drivers=older)}"
+    older = words.data_center.format(drivers=_listed(drivers.data_center_shown, words))
+    return f"{shown}{words.semicolon}{older}"
+
+
+def _listed(shown: str, words: Words) -> str:
+    """Return an English list with the commas of a language."""
+    return shown.replace(", ", words.comma)
 
 
 def _image(release: Release, words: Words) -> str:
