@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +44,20 @@ def in_image(image: str, script: str) -> str:
     return output(
         "docker", "run", "--rm", "--user=0", "--entrypoint=bash", image, "-euc", script
     )  # fmt: skip
+
+
+@contextmanager
+def same_host_in(directory: str, host: str) -> Iterator[None]:
+    """Give another directory a container of the same host, as Compose there would."""
+    labels = {"project": host, "project.working_dir": directory}
+    options = [f"--label=com.docker.compose.{key}={value}" for key, value in labels.items()]
+    name = f"{host}-elsewhere"
+    image = output("docker", "image", "ls", "--quiet").split()[0]
+    output("docker", "create", f"--name={name}", *options, image, "true")
+    try:
+        yield
+    finally:
+        output("docker", "rm", name)
 
 
 def install_conda(root: Path, version: str = "25.3.1") -> None:

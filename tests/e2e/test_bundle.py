@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import RELEASES, official
-from tests.e2e.support import Directory, Person, output, run
+from tests.e2e.support import Directory, Person, output, run, same_host_in
 
 VERSION = RELEASES["jammy"]
 SERVICE = f"tf{VERSION}"
@@ -134,3 +134,13 @@ def test_what_cannot_be_saved_is_reported(
 def test_it_prints_how_it_is_called(made: Directory, arguments: str, status: int) -> None:
     done = run(made.path / "host/bundle.sh", *arguments.split())
     assert (done.returncode, "Exits with 0" in done.stdout + done.stderr) == (status, True)
+
+
+def test_save_does_not_replace_the_images_of_another_directory(
+    made: Directory, tmp_path: Path
+) -> None:
+    with same_host_in("/usr", "e2e-bundle"):
+        refused = run(made.path / "host/bundle.sh", "save", tmp_path / "bundle")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "another directory may have images of the same names: fail" in refused.stderr
+    assert "/usr: has e2e-bundle-elsewhere under the same name" in refused.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import RELEASES, WITHOUT_CUDA
-from tests.e2e.support import Directory, Laptop, Person, in_image, output, run
+from tests.e2e.support import Directory, Laptop, Person, in_image, output, run, same_host_in
 from tests.releases import Host, Repository
 
 FIRST, JOINING = RELEASES["jammy"], "2.18.0"
@@ -69,8 +69,13 @@ def test_the_disk_command_of_the_readme_removes_what_is_gone_and_nothing_of_othe
     host.compose("rm", "--force", "tf2.17.0")
 
     prune = f"docker image prune --all --filter label={LABEL}=e2e-shared"
+    prune = f"host/doctor --only project &&\n  {prune}"
     assert f"\n{prune}\n" in shared.read("README.md")
-    output(*prune.split(), "--force")
+    with same_host_in("/usr", "e2e-shared"):
+        refused = run("bash", "-c", f"{prune} --force", cwd=shared.path)
+        assert "/usr: has e2e-shared-elsewhere under the same name" in refused.stdout
+    assert in_image(f"e2e-shared-{SERVICE}", "echo there") == "there\n"
+    output("bash", "-c", f"{prune} --force", cwd=shared.path)
     assert run("docker", "image", "inspect", f"e2e-shared-{SERVICE}").returncode != 0
     for there in (f"e2e-shared-tf{FIRST}", host.image("tf2.17.0")):
         assert in_image(there, "echo there") == "there\n"

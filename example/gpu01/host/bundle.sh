@@ -38,8 +38,16 @@ fail() {
     exit 1
 }
 
+# Images have the names of the containers, so those of another directory would be replaced.
+check_host() {
+    local answer
+    if answer=$(host/doctor --only project); then return; fi
+    fail "another directory may have images of the same names${answer:+: $answer}"
+}
+
 save() {
     local folder=$1 images size
+    check_host
     mkdir -p "$folder"
     say "step 1 of 4: packages and Miniforge"
     bash host/setup.sh --download "$folder" || exit 1
@@ -65,6 +73,7 @@ load() {
     say "step 1 of 2: verify $folder"
     (cd "$folder" && sha256sum --check --quiet SHA256SUMS) || fail "$folder is damaged; the files are named above; copy it again"
     say "step 2 of 2: load the images"
+    check_host
     if [[ ! -t 1 ]]; then quiet=(--quiet); fi # a person sees Docker's own progress
     docker load "${quiet[@]}" --input "$folder/images.tar" || fail "Docker did not load the images; run: host/doctor"
     say "now run: docker compose up -d --wait"
