@@ -190,6 +190,8 @@ def test_a_bare_server_becomes_ready_and_a_second_run_changes_nothing(
     printed, image = become_ready(codename)
     first, second = printed.split("SECOND RUN\n")
     assert "check: 1\nsetup.sh: " in first  # nothing was there, and nothing has come
+    steps = re.findall(r"(?m)^setup\.sh: step (\d) of 6: ", first)
+    assert list(dict.fromkeys(steps)) == list("123456")
     assert second == (
         "setup.sh: nothing remains to be done; check the server with: host/doctor\n" * 2
     )

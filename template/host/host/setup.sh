@@ -52,6 +52,8 @@ download=
 offline=
 restart=false
 changes=0
+number=0
+steps=
 manual_steps=()
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -69,18 +71,18 @@ main() {
     check_system
     check_host
     check_driver
-    trust_certificates
-    install_docker
-    configure_docker_proxy
-    configure_docker_mirror
-    install_toolkit
-    register_runtime
-    restart_docker
-    make_directories
-    give_time_zone
-    share_gpus
-    install_conda
+    run_steps trust_certificates install_docker configure_docker install_toolkit prepare_server install_conda
     finish
+}
+
+# Announces each change with the number of its step, which says how much remains.
+run_steps() {
+    local step
+    steps=$#
+    for step; do
+        number=$((number + 1))
+        $step
+    done
 }
 
 read_arguments() {
@@ -128,7 +130,7 @@ change() {
         say "would $1"
         return 1
     fi
-    say "$1"
+    say "${steps:+step $number of $steps: }$1"
 }
 
 read_system() {
@@ -335,6 +337,11 @@ all_installed() {
     done
 }
 
+configure_docker() {
+    configure_docker_proxy
+    configure_docker_mirror
+}
+
 configure_docker_proxy() {
     if [[ ! $proxy ]]; then return; fi
     write_file "$proxy_file" "[Service]
@@ -364,6 +371,12 @@ write_file() {
 }
 
 install_toolkit() {
+    install_toolkit_packages
+    register_runtime
+    restart_docker
+}
+
+install_toolkit_packages() {
     if command -v nvidia-ctk >/dev/null; then return; fi
     add_repository nvidia-container-toolkit "$nvidia_url/gpgkey" "$nvidia_key" "$nvidia_url/stable/deb/amd64 /" \
         "get the same packages, signed with the same key, from a mirror: answer 'mirror' with a map that has nvidia: ustc"
@@ -396,6 +409,12 @@ lacks_configuration() {
     done
     runtimes=$(docker info --format '{{json .Runtimes}}' 2>/dev/null) || return 1
     [[ $runtimes == '{'* && $runtimes != *'"nvidia"'* ]] && grep -qs nvidia-container-runtime /etc/docker/daemon.json
+}
+
+prepare_server() {
+    make_directories
+    give_time_zone
+    share_gpus
 }
 
 make_directories() {
