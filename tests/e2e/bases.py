@@ -4,7 +4,7 @@ A base is a real Ubuntu of the official image's release, made by mmdebstrap
 from Ubuntu's own archive, dressed up as TensorFlow's image: its environment,
 apt sources and banner, and an *empty* package for every CUDA package, of the
 same name and version. So apt, dpkg, sshd and the shells are real; there is no
-CUDA, no TensorFlow and no GPU in it.
+CUDA and no GPU in it, and TensorFlow only where `Base.wheels` names it.
 
 Needs docker with BuildKit, mmdebstrap, dpkg-deb and dpkg-scanpackages, and
 root for mmdebstrap: `.ci/engine` provides them.
@@ -89,6 +89,9 @@ _UNTIL_2_11 = (
     *("pkg-config", "software-properties-common", "unzip", "python3", "python3-pip"),
     *("python3-dev", "python3-setuptools", "python3-wheel"),  # python3-pip recommends them
 )
+PYTHON = {"bionic": ("3.6", "manylinux2014"), "jammy": ("3.11", "manylinux_2_35")}
+"""The Python of the official images, and the wheels that Ubuntu's glibc can load."""
+
 UBUNTU_PACKAGES = {
     "bionic": _UNTIL_2_11,
     "focal": _UNTIL_2_11,
@@ -157,6 +160,9 @@ class Base:
 
     extra: tuple[str, ...] = ()
     """More packages from Ubuntu's archive."""
+
+    wheels: tuple[str, ...] = ()
+    """What pip installs for its Python, such as `tensorflow==2.17.0`."""
 
 
 def rootfs(codename: str) -> Path:
@@ -329,6 +335,10 @@ def _write_context(context: Path, base: Base, digest: str) -> None:
         _make_packages(folder, newer)
         _make_packages(folder, {NEEDS_NEWER: "1.0"}, f"Depends: {needs}\n" if needs else "")
         _make_index(folder)
+    if base.wheels:
+        python, platform = PYTHON[base.codename]
+        _run("uv", "pip", "install", "--quiet", f"--target={context}/wheels", *base.wheels,
+             f"--python-version={python}", f"--python-platform=x86_64-{platform}")  # fmt: skip
     (context / "setup").write_text(_setup_script(base))
     (context / "Dockerfile").write_text(_dockerfile(base, digest))
 
@@ -343,6 +353,7 @@ def _dockerfile(base: Base, digest: str) -> str:
     lines = [
         f"FROM {rootfs_image(base.codename)}",
         "RUN --mount=type=bind,target=/mnt sh -eu /mnt/setup",
+        *_copy_wheels(base),
         *(f"ENV {name}={_quoted(value)}" for name, value in env.items()),
         *(f"LABEL {name}={_quoted(value)}" for name, value in labels.items()),
         'SHELL ["/bin/bash", "-c"]',
@@ -351,6 +362,17 @@ def _dockerfile(base: Base, digest: str) -> str:
         lines.append('ENTRYPOINT ["/opt/nvidia/nvidia_entrypoint.sh"]')
     lines.append('CMD ["/bin/bash"]')
     return "\n".join(lines) + "\n"
+
+
+def _copy_wheels(base: Base) -> list[str]:
+    """Dockerfile instructions for Python packages, and for the Python that is python3 there."""
+    if not base.wheels:
+        return []
+    python = f"python{PYTHON[base.codename][0]}"
+    return [
+        f"RUN ln --symbolic --force {python} /usr/bin/python3",
+        f"COPY wheels /usr/local/lib/{python}/dist-packages",
+    ]
 
 
 def _quoted(value: str) -> str:

@@ -2,8 +2,8 @@
 
 ``uv run python -m tests.e2e.picture`` renews ``docs/terminal-light.svg`` and
 ``docs/terminal-dark.svg``. Every line is what a command printed; an ellipsis stands for lines that
-are left out. The base images are the stand-ins of the tests: Ubuntu, users, sshd and the names of
-the CUDA packages are real, CUDA is not.
+are left out. The base images are the stand-ins of the tests with TensorFlow's wheels: Ubuntu,
+users, sshd, TensorFlow and the names of the CUDA packages are real, CUDA is not.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,13 +25,16 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from tests.e2e.bases import build
-from tests.e2e.conftest import JAMMY, RELEASES, official
+from tests.e2e.conftest import RELEASES, official
 from tests.e2e.support import REGISTRY, Directory, Person
 from tests.releases import working_tree
 from tests.support import ROOT
 
 HOST = "gpu01"
-BASES = (official(RELEASES["bionic"]), JAMMY)
+BASES = (
+    official(RELEASES["bionic"], extra=("python3.6",), wheels=("tensorflow-gpu==1.15.5",)),
+    official(RELEASES["jammy"], extra=("python3.11",), wheels=("tensorflow==2.17.0",)),
+)
 """Those of the versions that Copier chooses by default."""
 
 SERVER = f"admin@{HOST}:~/infra$ "
@@ -68,6 +72,7 @@ class Login:
 
 
 FACTS = '. /etc/os-release; echo "$NAME $VERSION_ID, CUDA $CUDA_VERSION"'
+TENSORFLOW = "python3 -c 'import tensorflow as tf; print(tf.__version__)' 2>log"
 
 SESSION = (
     Command(
@@ -79,8 +84,8 @@ SESSION = (
         r"Container .* Healthy$",
         in_any_order=True,
     ),
-    Login("gpu01-tf1.15.5", (FACTS, "apt-mark showhold | head -n 2", "echo made in 1.15.5 >notes")),
-    Login("gpu01-tf2.17.0", (FACTS, "apt-mark showhold | head -n 2", "cat notes")),
+    Login("gpu01-tf1.15.5", (FACTS, TENSORFLOW, "echo made in 1.15.5 >notes")),
+    Login("gpu01-tf2.17.0", (FACTS, TENSORFLOW, "cat notes")),
 )
 """What a newcomer types."""
 
@@ -144,10 +149,10 @@ class Recorder:
             "TERM": "dumb",
         }
 
-    def record(self) -> Text:
+    def record(self, session: Sequence[Command | Login] = SESSION) -> Text:
         """Type the whole session; return what the terminals showed."""
         shown = Text()
-        for step in SESSION:
+        for step in session:
             shown.append_text(self._type(step) if isinstance(step, Command) else self._log_in(step))
         shown.rstrip()
         return shown
@@ -181,7 +186,7 @@ class Recorder:
         )
         session = pexpect.spawn(
             "ssh", ["-F", str(config), login.alias], env=self._environment, encoding="utf-8",
-            dimensions=(50, WIDTH), timeout=30,
+            dimensions=(50, WIDTH), timeout=60,
         )  # fmt: skip
         shown = Text.assemble((LAPTOP, "green"), (f"ssh {login.alias}", "bold"), "\n")
         for typed in login.typed:
