@@ -248,6 +248,10 @@ INTERCEPTED = "the connection may be intercepted: find the cause before you cont
 TOO_OLD = f"manual step: the NVIDIA driver is 418.40.04, with which some containers do not start:\n  tf2.17.0 needs 525.60.13 or newer\n{DRIVER_COMMAND}"
 
 
+def nvidia_smi_fails(words: str) -> str:
+    return OLD_DRIVER.replace("echo 418.40.04", f'echo "{words}"; exit 18')
+
+
 def fact(name: str, value: str) -> str:
     """Return the command that changes a fact of the copied directory."""
     return COPY + f"echo {name}={value} >>host/facts.sh; "
@@ -260,6 +264,8 @@ FAILURES = {
     "not root": (f"setpriv --reuid=1000 --clear-groups {RUN}", "root is needed to install; run: sudo host/setup.sh"),
     "the host of another directory": ("mkdir /srv/gpu01; echo /srv/gpu01 >/run/containers; " + RUN, "/srv/gpu01 has containers of the same host gpu01, which docker compose up here would replace or remove; answer 'host' with another name in this directory, then run host/doctor for its ports; or, to start them from here, first run there: docker compose down"),
     "an old driver": (OLD_DRIVER + RUN, TOO_OLD),
+    "an updated driver": (nvidia_smi_fails("Failed to initialize NVML: Driver/library version mismatch") + RUN, "manual step: the NVIDIA driver was updated, and the old one is still loaded; run: sudo reboot"),
+    "a driver that does not work": (nvidia_smi_fails("No devices were found") + RUN, f"manual step: the NVIDIA driver does not work, nvidia-smi says: No devices were found\nlook for NVRM in: sudo dmesg; reboot, and if that does not help, {DRIVER_COMMAND}"),
     "no driver": (NO_LOCAL + RUN, f"manual step: no NVIDIA driver is running, and the containers need one:\n  tf1.15.5 needs 410.48 or newer\n  tf2.17.0 needs 525.60.13 or newer\n{DRIVER_COMMAND}"),
     "no GPU": (NO_LOCAL + RUN, "manual step: there is no NVIDIA GPU on the PCI bus; install one, or pass one through to this virtual machine"),
     "no certificate": (COPY + "echo CA >images/certs/bad.crt; " + RUN, "images/certs/bad.crt is not a certificate in PEM format; export it again, as Base64"),
@@ -270,6 +276,7 @@ FAILURES = {
     "NVIDIA's site is blocked": (NO_TOOLKIT + NO_NVIDIA_LIST + fact("nvidia_url", f"{NVIDIA}/nothing") + RUN, f"{NVIDIA}/nothing/gpgkey {NOT_DOWNLOADED} get the same packages, signed with the same key, from a mirror: answer 'mirror' with a map that has nvidia: ustc"),
     "another key": (NO_DOCKER + "host/genuine.sh", MIRROR + "/linux/ubuntu/gpg is not the key 9DC858229FC7DD38854AE2D88D81803C0EBFCD88 but {key}; " + INTERCEPTED),
     "a second key": (NO_DOCKER + fact("docker_url", f"{MIRROR}/two") + RUN, MIRROR + "/two/linux/ubuntu/gpg is not the key {key} but {key} and {second}; " + INTERCEPTED),
+    "Docker from snap": ("mkdir -p /snap/bin; touch /snap/bin/docker; " + RUN, "Docker is installed from snap, which cannot mount directories outside of homes; run: sudo snap remove docker, which removes its containers and images too; then run this again"),
     "Ubuntu's Docker": (NO_DOCKER + "dpkg -i /gpu01/docker.io_20.10-1_amd64.deb >/dev/null; " + RUN, "docker.io is installed, and Docker 20.10.10, Compose 2.4 or newer and buildx are needed; install what is missing, or run: sudo apt-get remove docker.io; then run this again"),
     "an engine that breaks jammy's apt": ("dpkg -i /gpu01/docker.io_20.10-1_amd64.deb >/dev/null; echo echo Docker version 20.10.9 >/usr/bin/dockerd; " + RUN, "docker.io is installed, and Docker 20.10.10, Compose 2.4 or newer and buildx are needed; install what is missing, or run: sudo apt-get remove docker.io; then run this again"),
     "an old engine of Docker": ("echo echo Docker version 20.10.9 >/usr/bin/dockerd; " + RUN, f"manual step: Docker 20.10.10, Compose 2.4 or newer and buildx are needed; when nobody works in containers, run: sudo apt-get update && sudo apt-get install -y {' '.join(DOCKER_PACKAGES)}"),

@@ -153,17 +153,22 @@ check_system() {
 
 # Compose tells two directories apart by their name alone.
 check_host() {
-    local directory label=com.docker.compose.project
+    local directory directories label=com.docker.compose.project
+    if ! command -v docker >/dev/null; then return; fi
+    if ! directories=$(docker ps --all --filter "label=$label=$host" --format "{{.Label \"$label.working_dir\"}}" 2>&1); then
+        say "whether another directory has the host $host is not checked: ${directories##*$'\n'}"
+        return
+    fi
     while IFS= read -r directory; do
         if [[ -e $directory && ! $directory -ef . ]]; then
             fail "$directory has containers of the same host $host, which docker compose up here would replace or remove; answer 'host' with another name in this directory, then run host/doctor for its ports; or, to start them from here, first run there: docker compose down"
         fi
-    done < <(docker ps --all --filter "label=$label=$host" --format "{{.Label \"$label.working_dir\"}}" 2>/dev/null)
+    done <<<"$directories"
 }
 
 check_driver() {
     local installed
-    if installed=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null); then
+    if installed=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>&1); then
         installed=${installed%%$'\n'*}
         if [[ $(containers_without "$installed") ]]; then
             manual_step "the NVIDIA driver is $installed, with which some containers do not start:" \
@@ -172,6 +177,11 @@ check_driver() {
         if [[ $(only_on_data_center_gpus "$installed") ]]; then
             say "with the NVIDIA driver $installed these start on data-centre GPUs only (such as T4 or A100): $(only_on_data_center_gpus "$installed"); for other GPUs run: $(driver_command)"
         fi
+    elif [[ $installed == *'version mismatch'* ]]; then
+        manual_step "the NVIDIA driver was updated, and the old one is still loaded; run: sudo reboot"
+    elif command -v nvidia-smi >/dev/null; then
+        manual_step "the NVIDIA driver does not work, nvidia-smi says: ${installed%%$'\n'*}" \
+            "look for NVRM in: sudo dmesg; reboot, and if that does not help, run: $(driver_command)"
     elif grep -qsx 0x10de /sys/bus/pci/devices/*/vendor; then
         manual_step "no NVIDIA driver is running, and the containers need one:" \
             "$(containers_without 0)" "run: $(driver_command)"
@@ -317,6 +327,9 @@ docker_suffices() {
 }
 
 install_docker() {
+    if [[ -e /snap/bin/docker ]]; then # https://github.com/canonical/docker-snap/issues/188
+        fail "Docker is installed from snap, which cannot mount directories outside of homes; run: sudo snap remove docker, which removes its containers and images too; then run this again"
+    fi
     if docker_suffices; then return; fi
     if installed docker.io; then
         fail "docker.io is installed, and Docker $oldest_engine, Compose $oldest_compose or newer and buildx are needed; install what is missing, or run: sudo apt-get remove docker.io; then run this again"
