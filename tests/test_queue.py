@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -344,8 +345,8 @@ UNUSED = "uses_gpu() { return 1; }\nuses_cpu() { return 1; }\n"
     [
         (0, "rc 0"),
         (49, "rc 0"),
-        (51, "warned: Nobody has used this session for 51 minutes; it ends in 9. Press a key to"),
-        (60, "warned: This session ends now: nobody has used it for 60 minutes."),
+        (51, "warned: Nobody has used this session for 51 min; it ends in 9 min. Press a key to"),
+        (60, "warned: This session ends within 2 min: nobody has used it for 60 min. Press a key"),
     ],
 )
 def test_a_session_that_nobody_uses_is_warned_and_then_fails(
@@ -373,6 +374,20 @@ def test_a_session_in_use_goes_on(scripts: Path, tmp_path: Path, what: str) -> N
     assert session(scripts / "session.sh", tmp_path, uses + "main") == "rc 0"
 
 
+@pytest.mark.parametrize("script", ["session.sh", "stop.sh"])
+def test_a_terminal_stopped_by_ctrl_s_delays_no_other(scripts: Path, script: str) -> None:
+    """A write to it would wait: the probe fails then, and no program gets SIGTERM."""
+    stopped, running = os.openpty(), os.openpty()
+    termios.tcflow(stopped[1], termios.TCOOFF)
+    terminals = " ".join(os.ttyname(terminal[1]) for terminal in (stopped, running))
+    text = functions(scripts / script).replace("/dev/pts/[0-9]*", terminals)
+    command = ["bash", "-s", "60", "12"]
+    subprocess.run(command, input=text + "\nwarn_terminals told", text=True, timeout=20, check=True)
+    assert b"\a" in os.read(running[0], 1000)
+    for end in (*stopped, *running):
+        os.close(end)
+
+
 def test_work_of_a_cpu_is_seen_from_one_run_to_the_next(scripts: Path, tmp_path: Path) -> None:
     commands = (
         'for run in 1 2; do if uses_cpu; then echo busy; else echo idle; fi; done; cat "$cpu"'
@@ -398,7 +413,7 @@ def test_a_gpu_is_in_use_unless_it_says_otherwise(
 
 
 @pytest.mark.parametrize(
-    ("left", "said"), [(9, "warned: This session ends in 9 minutes"), (30, "rc")]
+    ("left", "said"), [(9, "warned: This session ends in 9 min, 12 h after its start."), (30, "rc")]
 )
 def test_the_last_minutes_of_a_session_are_told(
     scripts: Path, tmp_path: Path, left: int, said: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import shutil
 import socket
 import subprocess
@@ -17,6 +16,7 @@ import sys
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -218,6 +218,15 @@ class Pod:
         alias = f"{self.cluster.project.answers['host']}-tf{VERSION}"
         return output("ssh", "-F", self.config, alias, command, timeout=60)
 
+    def terminal(self) -> subprocess.Popen[str]:
+        """Log in with a terminal, as a person does who types."""
+        alias = f"{self.cluster.project.answers['host']}-tf{VERSION}"
+        command = ["ssh", "-tt", "-F", str(self.config), alias]
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            text=True,
+        )  # fmt: skip
+
     def probe(self, kind: str) -> int:
         command = self.container[kind]["exec"]["command"]
         return run("docker", "exec", self.name, *command).returncode
@@ -413,10 +422,27 @@ def test_a_job_runs_its_program_with_conda_and_all_its_processes_save_before_it_
         run("docker", "rm", "--force", name)
 
 
-def test_training_saves_before_the_pod_ends_and_the_pod_waits_no_longer(pod: Pod) -> None:
+IN_A_TERMINAL = {
+    "terminal": "bash /AI/{}/saves",
+    "tmux": "tmux new-session -d bash /AI/{}/saves; exit",
+    "background": "setsid bash /AI/{}/saves >/dev/null 2>&1 </dev/null & exit",
+}
+"""What is typed in a terminal to train. Each program has a folder of its name."""
+
+
+def test_training_saves_before_the_pod_ends_wherever_it_runs_and_the_pod_waits_no_longer(
+    pod: Pod,
+) -> None:
     """Last: the pod is gone afterwards. Of its processes the kubelet tells the first, sshd."""
-    pod.ssh(f"setsid bash -c {shlex.quote(TRAINING)} >/dev/null 2>&1 </dev/null &")
-    pod.ssh("until [ -e /AI/training ]; do sleep 0.1; done")
-    seconds = pod.end()
-    assert (pod.cluster.colleague.projects / "checkpoint").read_text() == "saved\n"
+    folders = [pod.cluster.colleague.projects / name for name in IN_A_TERMINAL]
+    with ExitStack() as stack:
+        for folder, typed in zip(folders, IN_A_TERMINAL.values(), strict=True):
+            folder.mkdir()
+            (folder / "saves").write_text(TRAINING.replace("/AI/", f"/AI/{folder.name}/"))
+            shutil.chown(folder, PERSON, PERSON)
+            shell = stack.enter_context(pod.terminal())
+            print(typed.format(folder.name), file=shell.stdin, flush=True)
+            pod.ssh(f"until [ -e /AI/{folder.name}/training ]; do sleep 0.1; done")
+        seconds = pod.end()
+    assert all((folder / "checkpoint").read_text() == "saved\n" for folder in folders)
     assert 2 < seconds < 30
