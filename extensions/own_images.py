@@ -125,7 +125,11 @@ def _toolkit(name: str, facts: Mapping[str, Any]) -> Toolkit:
     driver = _version(name, facts, "driver") or _COMPATIBLE.get(cuda.partition(".")[0])
     if not driver:
         raise RefusedError(f"{name} has no driver; add the oldest one that CUDA {cuda} runs on")
-    gigabytes = _version(name, facts, "gigabytes")
+    gigabytes = str(facts.get("gigabytes") or 0)
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]+)?", gigabytes):
+        raise RefusedError(
+            f"gigabytes {shown(gigabytes)} of {name} is not a size; write it as in 9.5"
+        )
     return Toolkit(
         name=name,
         line=name,
@@ -136,7 +140,7 @@ def _toolkit(name: str, facts: Mapping[str, Any]) -> Toolkit:
         drivers=Drivers(driver, (), ()),
         libraries=(),
         packages=_packages(name, facts.get("packages", {})),
-        gigabytes=float(gigabytes or 0),
+        gigabytes=float(gigabytes),
         environment_gigabytes=0,
     )
 
@@ -161,9 +165,9 @@ def _packages(name: str, packages: object) -> dict[str, str | None]:
 
 
 def _gpus(name: str, generations: object) -> Gpus:
-    if generations is None:
+    if generations in (None, []):
         return Gpus((), (), GENERATIONS, "its publisher lists no other GPUs")
-    if not isinstance(generations, list) or not set(generations) <= set(GENERATIONS):
+    if not isinstance(generations, list) or any(g not in GENERATIONS for g in generations):
         raise RefusedError(
             f"gpus {shown(generations)} of {name} is not a list of {listed(GENERATIONS)}"
         )

@@ -13,24 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 LOWEST, HIGHEST = 1024, 65535
 """Ports that a person may give: below the first, a port belongs to the system."""
 
 MAX_OFFSET = 999
 """Highest offset with which the default ports stay below 32768, up to CUDA 17."""
-
-
-def read_ledger(answer: Any) -> dict[str, int]:
-    """Return the answer as name to port; entries that are none are left out."""
-    if not isinstance(answer, Mapping):
-        return {}
-    return {
-        str(name): int(port)
-        for name, port in answer.items()
-        if str(port).isascii() and str(port).isdigit()
-    }
 
 
 NAME = re.compile(

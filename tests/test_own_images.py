@@ -17,6 +17,7 @@ from extensions import catalogue
 from extensions.answers import RefusedError
 from extensions.gpus import COMPUTE_CAPABILITIES
 from extensions.own_images import read_images
+from tests.answers import CLUSTER, error
 from tests.releases import Repository
 
 LAB = {"image": "registry.lab/tf:2.19", "ubuntu": "22.04", "cuda": "12.5"}
@@ -29,6 +30,7 @@ def test_what_is_left_out_is_unknown() -> None:
     assert (release.image, release.own_image, release.requirement) == (LAB["image"], True, None)
     assert (release.python, release.toolkit.cudnn, release.toolkit.packages) == (None, None, {})
     assert release.gpus.unverified == tuple(COMPUTE_CAPABILITIES)
+    assert read_images({"2.19.0-lab": {**LAB, "gpus": []}}).own["2.19.0-lab"].gpus == release.gpus
     assert release.toolkit.driver == "525.60.13"  # CUDA's rule for 12.x
     assert len(release.label) <= 75
 
@@ -69,6 +71,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no version": ({"2.19.0-lab": {**LAB, "cuda": "new"}}, "cuda 'new' of 2.19.0-lab is not a ver"),
     "no driver": ({"2.19.0-lab": {**LAB, "cuda": "9.2"}}, "2.19.0-lab has no driver; add the olde"),
     "no generation": ({"2.19.0-lab": {**LAB, "gpus": ["max"]}}, "gpus '['max']' of 2.19.0-lab is"),
+    "a list in the list": ({"2.19.0-lab": {**LAB, "gpus": [["ada"]]}}, "gpus '[['ada']]' of 2.19"),
+    "no size": ({"2.19.0-lab": {**LAB, "gigabytes": "9.5.1"}}, "gigabytes '9.5.1' of 2.19.0-lab"),
     "no package": ({"2.19.0-lab": {**LAB, "packages": ["a b"]}}, "'a b' of 2.19.0-lab is not the"),
 }
 
@@ -79,6 +83,15 @@ def test_refused(case: str) -> None:
     with pytest.raises(RefusedError) as refused:
         read_images(answer)
     assert str(refused.value).startswith(sentence)
+
+
+def test_a_queue_knows_on_which_gpus_an_own_image_runs() -> None:
+    images = {"2.19.0-lab": {**LAB, "gpus": ["ada"]}}
+    answers = {**CLUSTER, "images": images, "tf_versions": ["2.19.0-lab"], "queue": "lab"}
+    assert error("cluster_gpus", {**answers, "cluster_gpus": {"ada": 4}}) == ""
+    assert error("cluster_gpus", {**answers, "cluster_gpus": {"volta": 4}}).startswith(
+        "2.19.0-lab runs on ada, and the cluster has none of them"
+    )
 
 
 @pytest.mark.parametrize(

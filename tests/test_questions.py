@@ -222,8 +222,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ),
     (
         "ports",
-        {"1.15.5": "ssh", "2.17.0": 21722},
-        "'ssh' for 1.15.5 is not a port from 1024 to 65535; use one such as 11522",
+        {"1.15.5": "²", "2.17.0": 21722},
+        "'²' for 1.15.5 is not a port from 1024 to 65535; use one such as 11522",
     ),
     (
         "ports",
@@ -467,7 +467,7 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("conda_path", "/usr/local/miniconda3"),
     ("project_path", "/AI"),
     ("project_path", "/data/projects"),
-    ("ports", '{"1.15.5": 10022, "2.17.0": 20022}'),
+    ("ports", '{"1.15.5": 1024, "2.17.0": 65535}'),
     ("ports", {"1.15.5": 10022, "2.17.0": 20022, "2.99.0": 29922}),  # of another catalogue
     ("mirror", "none"),
     ("mirror", "tuna"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .. import catalogue, sharing
+from .. import sharing
 from ..answers import Answers, Kind, Question, RefusedError
 from ..pods import (
     read_cluster_gpus,
@@ -41,12 +41,12 @@ def _check_cluster_gpus(gpus: dict[str, int], answers: Answers) -> None:
             f"the queue {answers[QUEUE]} needs the GPUs of the cluster; write them as "
             "{ampere: 8, turing: 2}"
         )
-    for version in answers[TF_VERSIONS]:
-        possible = catalogue.releases()[version].gpus.possible
+    for release in chosen(answers):
+        possible = release.gpus.possible
         if not set(gpus) & set(possible):
             raise RefusedError(
-                f"{version} runs on {listed(possible, 'or')}, and the cluster has none of them; "
-                "add its GPUs, or leave that version out"
+                f"{release.version} runs on {listed(possible, 'or')}, and the cluster has none of "
+                "them; add its GPUs, or leave that version out"
             )
 
 

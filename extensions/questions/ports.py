@@ -75,6 +75,10 @@ def _completed(
     return ports.allot([*wanted, *given], ledger)
 
 
+def _port(answer: object) -> int | None:
+    return number(answer) if isinstance(answer, str | int | float) else None
+
+
 def _read_ports(answer: object) -> Mapping[str, int]:
     ledger = parsed(answer)
     if not isinstance(ledger, Mapping):
@@ -82,7 +86,7 @@ def _read_ports(answer: object) -> Mapping[str, int]:
             f"{shown(answer)} is not a map of version to port; write it as "
             "{1.15.5: 11522, 2.17.0: 21722}"
         )
-    numbers = ports.read_ledger(ledger)
+    numbers = {str(name): port for name, given in ledger.items() if (port := _port(given))}
     owners: dict[int, str] = {}
     for name, port in ledger.items():
         version = str(name)
@@ -90,7 +94,7 @@ def _read_ports(answer: object) -> Mapping[str, int]:
             raise RefusedError(
                 f"{shown(version)} is not a version; write it as in {{2.17.0: 21722}}"
             )
-        value = number(port) if isinstance(port, str | int | float) else None
+        value = numbers.get(version)
         if value is None or not ports.LOWEST <= value <= ports.HIGHEST:
             raise RefusedError(
                 f"{shown(port)} for {version} is not a port from {ports.LOWEST} to "
