@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -542,7 +543,9 @@ def test_one_check_alone_decides_before_a_start(
 def test_without_facts_nothing_is_said_to_be_good_that_they_decide(host: Host) -> None:
     CASES["no facts"][0](host)
     CASES["no .env"][0](host)
-    assert not {"driver", "gpus", "disk"} & {r.check for r in host.report() if r.status == "ok"}
+    assert {r.check for r in host.report() if r.status == "ok"} == set(
+        "docker compose buildx users toolkit timezone gpuqueue clock memory networks project".split()
+    )
     restore = "restore it: git checkout -- .env"
     assert (
         f"fail user .env: .env cannot be read: No such file or directory; {restore}" in host.lines()
@@ -591,6 +594,17 @@ def test_cuda_is_not_asked_where_the_driver_is_not_there(host: Host, case: str) 
     assert "cuda" not in checks
 
 
+def test_environments_with_their_own_cuda_need_a_driver_of_their_own(host: Host) -> None:
+    containers = json.loads((host.path / "host/facts.json").read_text())["containers"]
+    containers["tf2.17.0"]["releases"]["2.17.0"]["drivers"] = {"toolkit": "560.28.03"}
+    containers["tf2.17.0"]["drivers"] = {"toolkit": "580.65.06"}
+    facts(containers=containers)(host)
+    (line,) = [line for line in host.lines() if " driver " in line]
+    assert line.startswith(
+        "fail driver tf2.17.0: the driver 550.54.15 is too old, 560.28.03 or newer"
+    )
+
+
 def test_people_have_lines_of_their_own(host: Host, tmp_path: Path) -> None:
     home = tmp_path / "alice"
     (home / "projects").mkdir(parents=True)
@@ -623,7 +637,7 @@ def test_people_have_lines_of_their_own(host: Host, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
-        ("ubuntu", ("docker.io", "library/ubuntu", "latest")),
+        ("ubuntu:22.04", ("docker.io", "library/ubuntu", "22.04")),
         ("tensorflow/tensorflow:2.17.0-gpu", ("docker.io", "tensorflow/tensorflow", "2.17.0-gpu")),
         (
             "nvcr.io/nvidia/tensorflow:23.03-tf2-py3",
@@ -870,6 +884,8 @@ ANSWERS = {
     "refusal": doctor.Answer("", "denied", 1),
     "killed": doctor.Answer("", "", -9),
     "error of Docker": doctor.Answer("", "Error response from daemon: \ufffd", 125),
+    "what it should, and no end": doctor.Answer(problem="did not end within 20 s"),
+    "what it should, and fails": doctor.Answer(status=1),
 }
 
 
@@ -900,6 +916,8 @@ def test_no_check_says_ok_where_its_command_does_not_answer(
         ("docker buildx version", "numbers"),
         ("docker buildx version", "another's JSON"),
         ("docker buildx version", "deep JSON"),
+        ("docker container inspect *", "what it should, and fails"),  # one has gone meanwhile
+        ("docker network inspect *", "what it should, and fails"),
         ("docker system df *", "half of it"),
         ("du *", "empty"),
         ("du *", "garbage"),
@@ -907,7 +925,10 @@ def test_no_check_says_ok_where_its_command_does_not_answer(
         ("du *", "another's JSON"),
         ("du *", "deep JSON"),
     }
-    surroundings.machine.commands[command] = ANSWERS[answer]
+    given = ANSWERS[answer]
+    if "what it should" in answer:
+        given = replace(given, out=surroundings.machine.commands[command].out)
+    surroundings.machine.commands[command] = given
     results = surroundings.report("--usage")
     assert_promises(results)
     if (command, answer) not in good:
