@@ -314,6 +314,7 @@ CASES: dict[str, tuple[Change, str]] = {
     "another program": (says("docker version *", "podman"), "fail docker docker version says: podman, which is not a version of Docker Engine; install Docker Engine: https://docs.docker.com/engine/install"),
     "an old Docker": (says("docker version *", "20.10.9"), "fail docker Docker Engine 20.10.9 is too old, 20.10.10 or newer is needed; upgrade Docker: https://docs.docker.com/engine/install"),
     "another machine's Docker": (lambda host: host.machine.environment.update(DOCKER_HOST="ssh://gpu02"), "warn docker DOCKER_HOST is ssh://gpu02: what follows about Docker may be another machine's; run: unset DOCKER_HOST"),
+    "another Docker of this machine": (lambda host: host.machine.environment.update(DOCKER_HOST="unix:///run/docker2.sock"), "ok docker Docker Engine 24.0.7"),
     "Docker from snap": (info(DockerRootDir="/var/snap/docker/common/var-lib-docker"), "fail docker Docker is installed from snap, which cannot mount directories outside of homes; run: sudo snap remove docker, which removes its containers and images too; then run: sudo host/setup.sh"),
     "no Compose": (says("docker compose version *", error="docker: 'compose' is not a docker command.", status=1), "fail compose Docker has no working Compose plugin: docker compose version says: docker: 'compose' is not a docker command.; run: sudo host/setup.sh"),
     "an old Compose": (says("docker compose version *", "2.3.3"), "fail compose Compose 2.3.3 is too old, 2.4 or newer is needed; run: sudo host/setup.sh"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -156,8 +157,9 @@ def test_two_directories_of_a_repository_never_have_the_same_host(
     copier: CopierFixture, article: dict[str, Any], tmp_path: Path
 ) -> None:
     (tmp_path / ".git").mkdir()
-    for _ in ("first", "again"):
-        copier.copy(tmp_path / "hosts/gpu01", **article)
+    copier.copy(tmp_path / "hosts/gpu01", **article)
+    shutil.copytree(tmp_path / "hosts/gpu01", tmp_path / ".old/gpu01")  # as a tool keeps it
+    copier.copy(tmp_path / "hosts/gpu01", **article)
     with pytest.raises(UserMessageError, match=re.escape(
         "host: 'gpu01' is the host of hosts/gpu01 too, and the containers of one would replace "
         "those of the other; choose another name, such as gpu02"
@@ -171,13 +173,15 @@ def test_a_host_that_runs_here_from_another_directory_is_not_generated_again(
     copier: CopierFixture, article: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Docker's answer is made up: three containers, of which one directory was removed."""
-    running = tmp_path / "alice/gpu77"
+    running, closed = tmp_path / "alice/gpu77", tmp_path / "carol"
     running.mkdir(parents=True)
+    closed.symlink_to(closed)  # nobody can look into it, root neither
     command = tmp_path / "bin/docker"
     command.parent.mkdir()
     command.write_text(
         '#!/bin/sh\ncase "$*" in *project=gpu77*) '
-        f"printf '%s\\n' '{tmp_path}/gone/gpu77' '{running}' '{running}' ;; esac\n"
+        f"printf '%s\\n' '{tmp_path}/gone/gpu77' '{running}' '{running}' ;; "
+        f"*project=gpu88*) echo '{closed}/gpu88' ;; esac\n"
     )
     command.chmod(0o755)
     monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
@@ -188,6 +192,8 @@ def test_a_host_that_runs_here_from_another_directory_is_not_generated_again(
     )):  # fmt: skip
         copier.copy(tmp_path / "bob/gpu77", **{**article, "host": "gpu77"})
     assert not (tmp_path / "bob").exists()
+    with pytest.raises(UserMessageError, match=f"that were started from {closed}/gpu88"):
+        copier.copy(tmp_path / "bob/gpu88", **{**article, "host": "gpu88"})
     copier.copy(running, **{**article, "host": "gpu77"})  # into the directory itself
     copier.copy(tmp_path / "bob/gpu78", **{**article, "host": "gpu78"})
 
