@@ -544,9 +544,11 @@ def test_one_check_alone_decides_before_a_start(
 def test_without_facts_nothing_is_said_to_be_good_that_they_decide(host: Host) -> None:
     CASES["no facts"][0](host)
     CASES["no .env"][0](host)
-    assert {r.check for r in host.report() if r.status == "ok"} == set(
-        "docker compose buildx users toolkit timezone gpuqueue clock memory networks project".split()
-    )
+    good = "docker compose buildx users toolkit timezone gpuqueue clock memory networks project"
+    assert {r.check: r.status for r in host.report()} == {
+        **dict.fromkeys(good.split(), "ok"),
+        **dict.fromkeys(["facts", "user"], "fail"),
+    }
     restore = "restore it: git checkout -- .env"
     assert (
         f"fail user .env: .env cannot be read: No such file or directory; {restore}" in host.lines()
