@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader
 from pytest_copier.plugin import CopierProject
 
 from extensions.jinja import Stack
+from extensions.questions.people import namespace_of
 from tests.answers import ARTICLE, error
 from tests.support import ROOT, missing
 
@@ -38,6 +39,16 @@ def shared(generate: Callable[..., CopierProject], article: dict[str, Any]) -> C
         "bob/2.17.0": 21724,
     }
     return generate(people=PEOPLE, ports=ledger)
+
+
+@pytest.mark.parametrize(
+    ("user", "namespace"),
+    [("a1", "a1"), ("my_lab", "my-lab"), ("_ai-", "ai"), ("_1a", "user-1a"), ("_", "user")],
+)
+def test_a_user_has_a_namespace_that_a_service_can_be_named_after(
+    user: str, namespace: str
+) -> None:
+    assert namespace_of(user) == namespace
 
 
 def compose(project: CopierProject) -> dict[str, Any]:

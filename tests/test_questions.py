@@ -421,6 +421,11 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("subnet", "fd00::/64", "'fd00::/64' is not an IPv4 network; write it as 10.213.0.0/24"),
     (
         "subnet",
+        "10.1.2.3/24",
+        "'10.1.2.3/24' is not the start of a network; write 10.1.2.0/24",
+    ),
+    (
+        "subnet",
         "8.8.8.0/24",
         "'8.8.8.0/24' is not a private network; choose one that your network does not use in "
         "10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
@@ -525,6 +530,7 @@ def test_a_subnet_has_an_address_for_every_container() -> None:
     assert error("subnet", answers, {}) == (
         "'10.0.0.0/28' has 13 addresses for 14 containers; choose a larger network"
     )
+    assert error("subnet", {**answers, "containers": "one"}, {}) == ""
 
 
 def test_a_version_that_the_driver_of_the_host_cannot_run() -> None:

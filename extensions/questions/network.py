@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from functools import partial
 from urllib.parse import urlsplit
 
-from .. import mirrors
+from .. import mirrors, sharing
 from ..addresses import is_address, is_loopback, is_url
 from ..answers import Answers, Kind, Question, RefusedError
 from ..reading import boolean, listed, one_of, shown, text, text_or_map
 from .general import CONTAINERS, KIND
 from .people import everybody
-from .tensorflow import TF_VERSIONS
+from .tensorflow import IMAGES, SHARING, TF_VERSIONS
 
 
 def read_url(answer: object, example: str) -> str:
@@ -142,7 +142,8 @@ def _check_subnet(subnet: str, answers: Answers) -> None:
     # Compose gives an address to each container; the network's own, its gateway and the
     # broadcast address are taken.
     room = ipaddress.IPv4Network(subnet).num_addresses - 3
-    containers = len(answers[TF_VERSIONS]) * len(everybody(answers))
+    groups = sharing.groups(answers[TF_VERSIONS], answers[SHARING], answers[IMAGES])
+    containers = len(groups) * len(everybody(answers))
     if containers > room:
         raise RefusedError(
             f"{shown(subnet)} has {room} addresses for {containers} containers; "
