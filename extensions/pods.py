@@ -133,7 +133,8 @@ class PodResources:
     max_cpu: str = "16"
     """Cores that it may use where the node has them free."""
     max_memory: str = "64Gi"
-    """Memory above which its largest process is killed; what lies in shm counts."""
+    """Memory above which processes are killed: all of them with version 2 of cgroups, the
+    largest with version 1. What lies in shm counts."""
     shm: str = "8Gi"
     """Size of /dev/shm, where data loaders pass batches."""
 

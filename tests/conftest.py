@@ -64,6 +64,8 @@ SLOW = ["update", "answers", "fleet", "histories", "cluster", "moved_files"]
 def group(nodeid: str) -> str:
     """Return what runs in one process: a file, or all that share images on the engine."""
     file = nodeid.split("::")[0]
+    if file == "tests/e2e/test_kubelet.py":
+        return "tests/test_kueue.py"  # both run Kueue, which has ports of its own
     if not file.startswith("tests/e2e/"):
         return file
     name = Path(file).stem.removeprefix("test_")

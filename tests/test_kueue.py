@@ -15,7 +15,7 @@ import shutil
 import socket
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,7 @@ ANSWERS: dict[str, Any] = {
     "people": PEOPLE,
 }
 KUEUE = "kueue-system"
+TO_NODES = "--kubelet-preferred-address-types=InternalIP"
 CERTIFICATES = "tmp/k8s-webhook-server/serving-certs"
 
 
@@ -184,10 +185,10 @@ def answers(url: str) -> bool:
 
 
 @contextmanager
-def control_plane(folder: Path, kueue: Path) -> Iterator[Control]:
-    """Kubernetes with two nodes that have GPUs, and Kueue, applied as the README says."""
+def control_plane(folder: Path, kueue: Path, gpus: Mapping[str, int] = GPUS) -> Iterator[Control]:
+    """Kubernetes with nodes that have GPUs, and Kueue, applied as the README says."""
     with ExitStack() as stack:
-        server = stack.enter_context(api_server(folder, *front_proxy(folder)))
+        server = stack.enter_context(api_server(folder, *front_proxy(folder), TO_NODES))
         common = [f"--kubeconfig={server.kubeconfig}", "--leader-elect=false", "--secure-port=0"]
         manager = [
             program("kube-controller-manager"), *common, "--node-monitor-grace-period=9h",
@@ -196,7 +197,7 @@ def control_plane(folder: Path, kueue: Path) -> Iterator[Control]:
         ]  # fmt: skip
         stack.enter_context(running(folder, *manager))
         stack.enter_context(running(folder, program("kube-scheduler"), *common))
-        nodes = [node(name, gpus) for name, gpus in GPUS.items()]
+        nodes = [node(name, number) for name, number in gpus.items()]
         server.kubectl("create", "--validate=ignore", "-f", "-", given=yaml.safe_dump_all(nodes))
         server.kubectl("apply", "--server-side", "-k", kueue)
         control = Control(server, address())
