@@ -425,9 +425,21 @@ def test_a_job_runs_its_program_with_conda_and_all_its_processes_save_before_it_
 IN_A_TERMINAL = {
     "terminal": "bash /AI/{}/saves",
     "tmux": "tmux new-session -d bash /AI/{}/saves; exit",
-    "background": "setsid bash /AI/{}/saves >/dev/null 2>&1 </dev/null & exit",
+    "background": "setsid bash /AI/{}/saves &>/dev/null </dev/null & exit",
+    "editor": "setsid python3 /AI/{0}/server /AI/{0}/saves &>/dev/null </dev/null & exit",
 }
 """What is typed in a terminal to train. Each program has a folder of its name."""
+
+EDITOR_S_SERVER = """\
+import os, pty, signal, subprocess, sys
+if sys.argv[2:]:
+    pty.spawn(["bash", sys.argv[1]])
+else:
+    child = subprocess.Popen([sys.executable, *sys.argv, "terminal"])
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child.pid, signal.SIGKILL))
+    child.wait()
+"""
+"""As that of Visual Studio Code: it ends the process that has its terminals when it ends."""
 
 
 def test_training_saves_before_the_pod_ends_wherever_it_runs_and_the_pod_waits_no_longer(
@@ -439,6 +451,7 @@ def test_training_saves_before_the_pod_ends_wherever_it_runs_and_the_pod_waits_n
         for folder, typed in zip(folders, IN_A_TERMINAL.values(), strict=True):
             folder.mkdir()
             (folder / "saves").write_text(TRAINING.replace("/AI/", f"/AI/{folder.name}/"))
+            (folder / "server").write_text(EDITOR_S_SERVER)
             shutil.chown(folder, PERSON, PERSON)
             shell = stack.enter_context(pod.terminal())
             print(typed.format(folder.name), file=shell.stdin, flush=True)
