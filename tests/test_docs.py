@@ -127,6 +127,7 @@ def test_the_readme_of_the_directory_is_the_same_in_both_languages(
     )
     assert skeleton(english) == skeleton(chinese)
     assert not faults_of_chinese(chinese)
+    assert "None" not in english + chinese
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

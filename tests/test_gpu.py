@@ -176,12 +176,36 @@ def test_who_wants_several_gpus_is_not_overtaken_by_who_wants_one(host: Host) ->
     assert (host.folder / "order").read_text() == "two 0,1\none\n"
 
 
+def is_stopped_by_ctrl_z(status: str) -> bool:
+    ignored = re.findall(r"SigIgn:\s*(\S+)", status)[0]
+    return not int(ignored, 16) >> (signal.SIGTSTP - 1) & 1
+
+
+def test_a_job_that_waits_cannot_be_stopped_and_its_command_can(single: Host) -> None:
+    first = single.start("sleep", "60")
+    waiting = single.start("cp", "/proc/self/status", "status")
+    assert not is_stopped_by_ctrl_z(Path(f"/proc/{waiting.pid}/status").read_text())
+    first.kill()
+    assert waiting.wait(10) == 0
+    assert is_stopped_by_ctrl_z((single.folder / "status").read_text())
+
+
 def test_a_job_that_is_killed_gives_its_gpu_back(single: Host) -> None:
     job = single.start("sleep", "60")
     while not Path(f"/proc/{job.pid}/cmdline").read_text().startswith("sleep"):
         time.sleep(0.01)  # the command takes the place of gpu run
     job.kill()
     assert single.is_free_within(2)
+
+
+def test_a_waiting_job_that_is_killed_leaves_the_line_at_once(single: Host) -> None:
+    """What it waits with lives on for a while, and does not keep its place."""
+    for _ in range(2):
+        single.start("sleep", "60")
+    killed = single.start("true")
+    killed.kill()
+    killed.wait()
+    assert single.gpu().stdout.partition("ORDER\n")[2].count("\n") == 1
 
 
 def test_when_an_engine_ends_its_jobs_are_out_of_the_line_and_all_others_go_on(
