@@ -67,16 +67,12 @@ class _Stream:
 
     def find(self, mark: bytes) -> bool:
         """Pass over everything before a mark; return whether there is one."""
-        while self.peek(len(mark)):
+        while len(self.peek(len(mark))) == len(mark):
             at = self._buffer.find(mark)
             if at >= 0:
                 self.skip(at)
                 return True
-            if len(self._buffer) < len(mark):
-                return False
             self._buffer = self._buffer[-len(mark) + 1 :] + self._source.read(_BLOCK)
-            if len(self._buffer) < len(mark):
-                return False
         return False
 
 

@@ -95,7 +95,7 @@ def quoted_text(answer: Any, example: str) -> str:
 def number(answer: Any) -> int | None:
     """Return an answer as a whole number without a sign, None where it is none."""
     digits = text(answer)
-    if isinstance(answer, bool) or not (digits.isascii() and digits.isdigit()) or len(digits) > 12:
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 12:
         return None
     return int(digits)
 

@@ -113,6 +113,7 @@ def test_an_own_image_has_everything_that_a_container_has(
     assert (
         f"| {service} | `registry.lab/tf:2.19` | 22.04 | 12.5 | ? | 525.60.13 or newer |" in readme
     )
+    assert re.findall(r"\n(\S+) cannot share: it is only in its image\.", readme) == [service]
     hosts = re.findall(r"^Host (.*)$", (project / "ssh_config").read_text(), re.MULTILINE)
     assert f"{project.answers['host']}-{service}" in hosts
 

@@ -36,11 +36,11 @@ from tests.support import ROOT, git, missing
 from tests.test_catalogue import SCHEMA
 
 
-def fat_binary(*entries: tuple[int, int]) -> bytes:
+def fat_binary(*entries: tuple[int, int], size: int = 100) -> bytes:
     """Kind (1 is PTX, 2 a cubin) and architecture of each entry."""
     body = b""
     for kind, architecture in entries:
-        code = b"\x00" * 100
+        code = b"\x00" * size
         head = struct.pack("<HHIQIIHHI", kind, 0x101, 64, len(code), 0, 0x40, 0, 8, architecture)
         body += head.ljust(64, b"\0") + code
     return struct.pack("<IHHQ", 0xBA55ED50, 1, 16, len(body)) + body
@@ -48,8 +48,8 @@ def fat_binary(*entries: tuple[int, int]) -> bytes:
 
 def test_the_code_of_a_library_is_found_between_other_bytes_and_over_the_edges_of_blocks() -> None:
     chance = struct.pack("<IHHQ", 0xBA55ED50, 1, 77, 12)  # the magic number alone
-    library = b"x" * ((1 << 20) - 9) + fat_binary((2, 70), (2, 80), (1, 80)) + chance
-    library += b"y" * 5000 + fat_binary((2, 90), (1, 120)) + b"z"
+    library = b"x" * ((1 << 20) - 3) + fat_binary((2, 70), (2, 80), (1, 80))
+    library += b"y" * 5000 + chance + fat_binary((2, 90), (1, 120), size=3 << 20) + b"z"
     assert scan(io.BytesIO(library)) == Code(("7.0", "8.0", "9.0"), ("8.0", "12.0"))
     assert scan(io.BytesIO(library), enough=1) == Code(("7.0", "8.0"), ("8.0",))
     assert scan(io.BytesIO(b"no code")) == Code((), ())
@@ -75,7 +75,12 @@ def test_wheels_are_read_from_pypi_by_range_request() -> None:
     assert {"6.0", "6.1", "7.0"} <= set(with_pascal.native)
     assert without is not None
     assert without.native[0] == "7.5"
-    assert index.megabytes < 20  # of two wheels of 700
+    assert wheels["9.11.0.98"][0].build_info() is None
+    tensorflow = index.wheels("tensorflow")["2.17.0"][0]
+    assert tensorflow.extras == ["and-cuda"]
+    code = Code(("6.0", "7.0", "8.0", "8.9", "9.0"), ("9.0",))
+    assert tensorflow.build_info() == BuildInfo("12.3", "8", code)
+    assert index.megabytes < 30  # of three wheels of 600 or more
 
 
 # --- the check ---------------------------------------------------------------------------------
