@@ -24,7 +24,7 @@ import yaml
 from packaging.version import Version
 
 from catalogue import entries, marks, pages
-from catalogue.check import READS, Check, Report
+from catalogue.check import READS, Check, Report, code_of
 from catalogue.gpu_code import scan
 from catalogue.images import compare_images
 from catalogue.pypi import BuildInfo, Index, build_info, index_url
@@ -160,6 +160,33 @@ def test_a_release_that_agrees_is_silent_and_each_fact_that_does_not_is_named() 
         "2.14.0: cuDNN is 9, and the catalogue has 8",
     ]
     assert "whether PyPI has it" in str(checked({}, ["2.14.0"]).report.differences[0])
+
+
+def test_a_release_that_brings_cuda_is_read_with_its_extra_libraries_and_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolved: list[Any] = []
+
+    def resolve(*asked: Any) -> dict[str, str]:
+        resolved.append(asked)
+        return {}
+
+    monkeypatch.setattr("catalogue.check.resolved", resolve)
+    release = catalogue.releases()["2.17.0"]
+    code = code_of(release)
+    assert code
+    sound = [FakeWheel(p, info=BuildInfo("12.9", "", code)) for p in release.pythons]  # CUDA 12.x
+    assert checked({"2.17.0": sound}, ["2.17.0"]).report.differences == []
+    assert resolved == [([release.requirement, *release.constraints], release.environment_python)]
+
+    other = replace(sound[0], extras=[], info=BuildInfo("13.0", "", CODE_2_14))
+    differing = checked({"2.17.0": [other, *sound[1:]]}, ["2.17.0"]).report.differences
+    assert [difference.fact for difference in differing] == [
+        "extra and-cuda",
+        "GPU code by its build information",
+        "CUDA",
+        "GPU code in its libraries",
+    ]
 
 
 def test_a_debugpy_that_takes_no_python_of_before_is_named() -> None:
