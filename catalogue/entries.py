@@ -26,16 +26,16 @@ def proposal(version: str, check: Check) -> str:
     today = date.today().isoformat()
     quoted = ", ".join(f'"{python}"' for python in pythons)
     needs = f", needs: [{', '.join(names)}]" if (names := facts["wheel"].get("needs")) else ""
-    group = _group(version, check) or facts["gpus"]
+    group = _group(version, check)
+    taken = "toolkit and bounds" if group else "toolkit, bounds and GPUs"
     entry = [
         f'  "{version}":',
         f"    toolkit: {facts['toolkit']}",
         f'    wheel: {{requirement: "tensorflow{extra}=={version}", python: [{quoted}]{needs}, '
         f'read: "{today}"}}',
-        f"    gpus: {group}",
+        f"    gpus: {group or facts['gpus']}",
         "    sources: [pypi, wheel_code]",
-        '    doubts: "whether it has a working image; '
-        f'toolkit and bounds are those of {neighbour}"',
+        f'    doubts: "whether it has a working image; {taken} are those of {neighbour}"',
     ]
     return "\n".join(entry) + "\n"
 

@@ -220,16 +220,22 @@ def test_a_gpu_without_code_in_a_wheel_of_the_environment_is_named() -> None:
 def test_a_new_release_gets_an_entry_that_the_catalogue_takes() -> None:
     code = Code(("6.0", "7.0", "8.0", "8.9", "9.0"), ("9.0",))
     wheels = [FakeWheel(p, info=BuildInfo("12.5.1", "9", code)) for p in ("3.12", "3.13", "3.14")]
-    new = {"2.99.0": wheels, "2.14.2": [FakeWheel("3.11", [], info=INFO_2_14)]}
+    older = BuildInfo("11.2", "8", Code(("5.0", "6.0", "7.0", "8.0", "9.0"), ("9.0",)))
+    other = BuildInfo("13.0", "9", Code(("12.0",), ("12.0",)))
+    new = {
+        "2.99.0": wheels,
+        "2.14.2": [FakeWheel("3.11", [], info=older)],
+        "2.99.9": [FakeWheel("3.14", info=other)],
+    }
     rejected = {"2.99.1rc0": wheels, "1.12.3": wheels, "2.99.2": [FakeWheel("3.12", yanked=True)]}
     check = checked({**new, **rejected}, [])
-    assert check.missing() == ["2.14.2", "2.99.0"]
+    assert check.missing() == ["2.14.2", "2.99.0", "2.99.9"]
 
     proposed = {version: entries.proposal(version, check) for version in check.missing()}
     facts = yaml.safe_load(entries.written(entries.FILE.read_text(), proposed))
     jsonschema.validate(facts, SCHEMA)
     versions = [version for version in facts["releases"] if "-" not in version]
-    assert versions[-1] == "2.99.0"
+    assert versions[-2:] == ["2.99.0", "2.99.9"]
     assert versions[versions.index("2.14.1") + 1] == "2.14.2"
     newest = [version for version in catalogue.releases() if "-" not in version][-1]
     assert facts["releases"]["2.99.0"] == {
@@ -244,7 +250,12 @@ def test_a_new_release_gets_an_entry_that_the_catalogue_takes() -> None:
         "sources": ["pypi", "wheel_code"],
         "doubts": f"whether it has a working image; toolkit and bounds are those of {newest}",
     }
-    assert facts["releases"]["2.14.2"]["gpus"] == "cuda11.8"
+    between, beyond = (facts["releases"][version] for version in ("2.14.2", "2.99.9"))
+    assert between["toolkit"] == facts["releases"]["2.14.1"]["toolkit"]
+    assert between["wheel"]["requirement"] == "tensorflow==2.14.2"
+    assert between["gpus"] == "cuda12-2.16"  # by its code, whatever its neighbour has
+    assert beyond["gpus"] == facts["releases"][newest]["gpus"]
+    assert beyond["doubts"].endswith(f"; toolkit, bounds and GPUs are those of {newest}")
 
 
 # --- images ------------------------------------------------------------------------------------
@@ -362,6 +373,10 @@ def test_an_image_is_read_from_a_registry_without_its_layers(registry: str) -> N
     assert image.packages == {
         "libcudnn8": "8.9.6.50-1+cuda12.2", "cuda-cudart-12-3": "12.3.52-1"
     }  # fmt: skip
+    index = {"Accept": "application/vnd.oci.image.index.v1+json"}
+    listed = requests.get(f"{registry}/v2/read/tensorflow/manifests/2.17.0-gpu", headers=index)
+    alone = listed.json()["manifests"][0]["digest"]  # as images were before there were indexes
+    assert read.image("read/tensorflow", alone) == replace(image, digest=alone)
     assert read.tags("read/tensorflow") == ["2.17.0-gpu"]
     assert read.bytes < 10240
     with pytest.raises(requests.HTTPError, match="404"):
