@@ -61,7 +61,7 @@ def test_a_mount_does_not_open_the_home_to_writers() -> None:
     [
         ("shm_size", "64mb"),
         ("memory", ""),
-        ("memory", "8gb"),
+        ("memory", "8192mb"),  # as much as shm_size
         ("cpus", ""),
         ("cpus", 1.5),
         ("ulimits", {"memlock": -1, "stack": "67108864"}),

@@ -274,6 +274,7 @@ REFUSED: list[tuple[str, Any, str]] = [
         "'alice': 'id' is not a part of a person; use uid, gid, home or project",
     ),
     ("people", {"alice": {"uid": 0}}, f"'alice': '0' {ROOTS.replace('id -u', 'id -u alice')}"),
+    ("people", {"a\0": {}}, rf"'a\x00': 'a\x00' {CONTROL}"),
     ("people", {"a": {"uid": 65534}}, f"'a': '65534' {NOBODYS.replace('-u', '-u a')}"),
     ("people", {"a": {"uid": 5, "gid": 65535}}, f"'a': '65535' {NOBODYS.replace('-u', '-g a')}"),
     ("people", {"alice": {"uid": 5, "home": "al"}}, f"'alice': 'al' {NO_PATH}"),

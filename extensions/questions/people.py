@@ -172,11 +172,12 @@ def _read_person(name: str, parts: object) -> Person:
             raise RefusedError(
                 f"{shown(part)} is not a part of a person; use {listed(known, 'or')}"
             )
+    user = _read_user(name)
     if "uid" not in parts:
-        raise RefusedError(f"uid is missing; write {{{machine.ids_of(name)}}}")
+        raise RefusedError(f"uid is missing; write {{{machine.ids_of(user)}}}")
     home = read_mounted_path(parts.get("home", f"/home/{name}"))
     return Person(
-        _read_user(name),
+        user,
         read_id("UID", f"id -u {name}", parts["uid"]),
         read_id("GID", f"id -g {name}", parts.get("gid", parts["uid"])),
         home,
