@@ -30,7 +30,7 @@ of a shared container, or the container of all, and before it the person who has
 it, such as ``alice/2.17.0``."""
 
 
-def default_port(name: str, offset: int = 0) -> int:
+def default_port(name: str, offset: int) -> int:
     """Return the port that the rule gives to the first container of that name.
 
     Args:

@@ -47,9 +47,11 @@ def test_people_are_counted_in_the_order_of_the_ledger() -> None:
 
 
 def test_an_offset_moves_only_ports_not_given_yet() -> None:
-    assert ports.allot(["1.15.5", "2.17.0", "tensorflow"], {"1.15.5": 11522}, offset=10) == {
+    names = ["1.15.5", "2.17.0", "cuda11.2", "tensorflow"]
+    assert ports.allot(names, {"1.15.5": 11522}, offset=10) == {
         "1.15.5": 11522,
         "2.17.0": 21732,
+        "cuda11.2": 31132,
         "tensorflow": 30032,
     }
 
