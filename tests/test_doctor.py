@@ -513,11 +513,12 @@ def test_a_check_that_breaks_is_a_line_and_stops_no_other(host: Host) -> None:
 
 def test_json_has_the_same_lines(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
     says("nvidia-smi *driver_version*", 'a "quoted" \\ \x07 line\nand another', 1)(host)
-    assert doctor.main(["--json"], host.machine, str(host.path)) == 1
+    assert doctor.main(["--json", "--usage"], host.machine, str(host.path)) == 1
     report = json.loads(capsys.readouterr().out)
-    assert doctor.main([], host.machine, str(host.path)) == 1
+    assert doctor.main(["--usage"], host.machine, str(host.path)) == 1
     text = capsys.readouterr().out.splitlines()
     assert report["host"] == "gpu01"
+    assert report["checks"][-1]["check"] == "usage"
     for line, record in zip(text, report["checks"], strict=True):
         assert list(record) == ["check", "subject", "status", "message", "fix"]
         assert line.split()[:2] == [record["status"], record["check"]]

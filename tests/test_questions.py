@@ -409,6 +409,12 @@ REFUSED: list[tuple[str, Any, str]] = [
     ),
     (
         "registry",
+        {"docker.io/library": "m.daocloud.io/docker.io"},
+        "'docker.io/library' is not a registry; write it as "
+        "{docker.io: m.daocloud.io/docker.io, nvcr.io: m.daocloud.io/nvcr.io}",
+    ),
+    (
+        "registry",
         "{nvcr.io: }",
         "nvcr.io has no prefix; write it as "
         "{docker.io: m.daocloud.io/docker.io, nvcr.io: m.daocloud.io/nvcr.io}",

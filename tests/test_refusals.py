@@ -195,6 +195,8 @@ def test_a_host_that_runs_here_from_another_directory_is_not_generated_again(
     with pytest.raises(UserMessageError, match=f"that were started from {closed}/gpu88"):
         copier.copy(tmp_path / "bob/gpu88", **{**article, "host": "gpu88"})
     copier.copy(running, **{**article, "host": "gpu77"})  # into the directory itself
+    shutil.copytree(running, tmp_path / "renamed")
+    copier.copy(tmp_path / "renamed", **{**article, "host": "gpu77"})  # has its host already
     copier.copy(tmp_path / "bob/gpu78", **{**article, "host": "gpu78"})
 
 
