@@ -605,6 +605,12 @@ def test_a_port_that_was_given_is_never_taken_away_and_the_advice_can_be_followe
     assert refusal("ports", advice, {"ports": recorded}) == ""
 
 
+def test_what_a_kind_does_not_ask_is_not_held_against_its_other_answers() -> None:
+    answers = {"tf_versions": ["2.17.0"], "driver": "450.80.02"}
+    assert "does not suffice" in error("driver", {**answers, "kind": "host"})
+    assert error("driver", {**answers, "kind": "cluster"}) == ""
+
+
 def test_a_kind_never_replaces_another() -> None:
     assert refusal("kind", "fleet", {"ports": {}}) == (
         "'fleet' cannot replace the host in this directory; "

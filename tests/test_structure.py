@@ -7,10 +7,13 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+import yaml
 
 from extensions import functions, questions
+from tests.answers import ARTICLE, CLUSTER
 from tests.support import ROOT
 
+CONFIG = yaml.safe_load((ROOT / "copier.yml").read_text())
 HOME = ROOT / "extensions"
 MODULES = {
     path: ".".join(path.relative_to(HOME).with_suffix("").parts) for path in HOME.rglob("*.py")
@@ -44,9 +47,10 @@ def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
 
 @pytest.mark.parametrize("name", questions.TABLE)
 def test_a_question_that_nobody_answered_has_a_value_of_the_same_type(name: str) -> None:
-    question = questions.TABLE[name]
-    if isinstance(question.unanswered, str | int) and question.unanswered:
-        assert question.read(question.unanswered) == question.unanswered
+    question, asked = questions.TABLE[name], CONFIG[name]
+    suggested = asked["default"] if "{{" not in str(asked["default"]) else asked.get("placeholder")
+    value = question.read({**ARTICLE, **CLUSTER}.get(name, suggested))
+    assert type(value) is type(question.unanswered)
 
 
 def test_no_function_hides_an_answer_from_the_templates() -> None:
