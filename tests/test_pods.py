@@ -69,7 +69,7 @@ def test_refused(question: str, answer: Any, sentence: str) -> None:
     ("answer", "written"),
     [
         ({}, {}),
-        ({"cpu": 0.5}, {"cpu": "500m"}),
+        ({"cpu": 0.5, "max_cpu": 4}, {"cpu": "500m", "max_cpu": "4"}),
         ("{cpu: 4000m, memory: 2048Mi}", {"cpu": "4", "memory": "2Gi"}),
         ({"shm": "1025Mi", "max_memory": "1024Gi"}, {"shm": "1025Mi", "max_memory": "1Ti"}),
     ],

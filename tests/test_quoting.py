@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from extensions import quoting
@@ -22,6 +22,7 @@ def test_a_shell_reads_one_word(text: str) -> None:
 
 
 @given(printable | st.integers())
+@example("/data/" + "a word and " * 20)
 def test_yaml_reads_the_same_scalar(value: str | int) -> None:
     assert yaml.safe_load(f"key: {quoting.yaml_scalar(value)}") == {"key": value}
 
