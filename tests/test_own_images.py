@@ -67,7 +67,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an unknown fact": ({"2.19.0-lab": {**LAB, "cudda": "1"}}, "'cudda' of 2.19.0-lab is not kno"),
     "another Ubuntu": ({"2.19.0-lab": {**LAB, "ubuntu": "16.04"}}, "ubuntu '16.04' of 2.19.0-lab"),
     "no tag": ({"2.19.0-lab": {**LAB, "image": "tf"}}, "image 'tf' of 2.19.0-lab is not an image"),
-    "a shell": ({"2.19.0-lab": {**LAB, "image": "a:b RUN x"}}, "image 'a:b RUN x' of 2.19.0-lab is"),
+    "a shell": ({"2.19.0-lab": {**LAB, "image": "a:b RUN x"}}, "image 'a:b RUN x' of 2.19.0-lab"),
     "no version": ({"2.19.0-lab": {**LAB, "cuda": "new"}}, "cuda 'new' of 2.19.0-lab is not a ver"),
     "no driver": ({"2.19.0-lab": {**LAB, "cuda": "9.2"}}, "2.19.0-lab has no driver; add the olde"),
     "no generation": ({"2.19.0-lab": {**LAB, "gpus": ["max"]}}, "gpus '['max']' of 2.19.0-lab is"),

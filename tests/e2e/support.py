@@ -15,6 +15,7 @@ from shlex import quote
 from typing import Any
 
 from tests.support import ROOT
+from tests.test_gpu import GPUS, NVIDIA_SMI
 
 PERSON = 4321
 """UID and GID of the person on the server: nobody's in any image."""
@@ -22,6 +23,9 @@ PERSON = 4321
 REGISTRY = f"e2e{os.environ.get('PYTEST_XDIST_WORKER', '')}.invalid"
 """Where the stand-ins are: none is ever taken for an official image, nor for that of another
 process of the tests."""
+
+QUEUE = Path("/var/lib/gpu-queue")
+"""Where jobs of all containers on this server wait for GPUs."""
 
 LOGIN_NAME = "alice@laptop"
 """Comment of the person's key."""
@@ -58,6 +62,25 @@ def same_host_in(directory: str, host: str) -> Iterator[None]:
         yield
     finally:
         output("docker", "rm", name)
+
+
+def add_gpu(folder: Path, name: str, *containers: str) -> None:
+    """Let containers see one GPU, as nvidia-smi would list it, and open the queue to all.
+
+    Args:
+        folder: An empty one. Its file `gpus` is what `nvidia-smi` there prints.
+        name: Its UUID. All tests share the queue, and one GPU of it would be that of another.
+        containers: Those that get both files.
+    """
+    gpu, *_ = GPUS.splitlines()
+    (folder / "gpus").write_text(gpu.replace("bbbbbbbb", name) + "\n")
+    (folder / "nvidia-smi").write_text(NVIDIA_SMI.replace("$GPUS", "/gpus"))
+    (folder / "nvidia-smi").chmod(0o755)
+    for container in containers:
+        output("docker", "cp", folder / "gpus", f"{container}:/gpus")
+        output("docker", "cp", folder / "nvidia-smi", f"{container}:/usr/local/bin")
+    QUEUE.mkdir(exist_ok=True)
+    QUEUE.chmod(0o1777)  # as host/setup.sh does: another process of the tests needs it too
 
 
 def install_conda(root: Path, version: str = "25.3.1") -> None:

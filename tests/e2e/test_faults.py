@@ -17,9 +17,8 @@ import pytest
 from tests.e2e.bases import Base, build
 from tests.e2e.conftest import JAMMY, RELEASES
 from tests.e2e.machine import Machine
-from tests.e2e.support import PERSON, Directory, Laptop, Person, output, run
-from tests.e2e.test_gpus import QUEUE
-from tests.test_gpu import GPU, GPUS, NVIDIA_SMI
+from tests.e2e.support import PERSON, Directory, Laptop, Person, add_gpu, output, run
+from tests.test_gpu import GPU, NVIDIA_SMI
 
 VERSION = RELEASES["jammy"]
 SERVICE = f"tf{VERSION}"
@@ -253,14 +252,8 @@ def opens_with_all_that_was_there(machine: Machine, laptop: Laptop) -> None:
 @pytest.fixture
 def line(there: Directory, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """One GPU, and who wants it: two jobs in the container, and after them one on the host."""
-    (tmp_path / "gpus").write_text(GPUS.splitlines()[0] + "\n")
-    (tmp_path / "nvidia-smi").write_text(NVIDIA_SMI.replace("$GPUS", "/gpus"))
-    (tmp_path / "nvidia-smi").chmod(0o755)
     name = there.image(SERVICE)
-    for file, place in (("gpus", "/gpus"), ("nvidia-smi", "/usr/local/bin/nvidia-smi")):
-        output("docker", "cp", tmp_path / file, f"{name}:{place}")
-    before = QUEUE.stat().st_mode
-    QUEUE.chmod(0o1777)  # as host/setup.sh does
+    add_gpu(tmp_path, "faults", name)
     for text in (f"ai in {name} for ", "WAITING"):
         output("docker", "exec", "--detach", name, "gpu", "run", "--", "sleep", "300")
         eventually(lambda text=text: text in there.exec(SERVICE, "gpu"))  # type: ignore[misc]
@@ -274,7 +267,6 @@ def line(there: Directory, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     yield job
     job.kill()
     job.communicate()
-    QUEUE.chmod(before)
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import GROUP, RELEASES
-from tests.e2e.support import LOGIN_NAME, Directory, Laptop, Person, output
-from tests.test_gpu import GPUS, NVIDIA_SMI
+from tests.e2e.support import LOGIN_NAME, QUEUE, Directory, Laptop, Person, add_gpu, output, run
 
-QUEUE = Path("/var/lib/gpu-queue")
 OLD, NEW, NEWEST = (f"tf{RELEASES[name]}" for name in ("bionic", "jammy", "noble"))
 
 
@@ -22,16 +20,8 @@ OLD, NEW, NEWEST = (f"tf{RELEASES[name]}" for name in ("bionic", "jammy", "noble
 def gpus(host: Directory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directory]:
     """The host with one GPU, as its containers would see it, and nobody in the line."""
     folder = tmp_path_factory.mktemp("gpus")
-    (folder / "gpus").write_text(GPUS.splitlines()[0] + "\n")
-    (folder / "nvidia-smi").write_text(NVIDIA_SMI.replace("$GPUS", "/gpus"))
-    (folder / "nvidia-smi").chmod(0o755)
-    for service in (OLD, NEW, NEWEST):
-        for file, place in (("gpus", "/gpus"), ("nvidia-smi", "/usr/local/bin/nvidia-smi")):
-            output("docker", "cp", folder / file, f"{host.image(service)}:{place}")
-    before = QUEUE.stat().st_mode
-    QUEUE.chmod(0o1777)  # as host/setup.sh does
+    add_gpu(folder, "host", *map(host.image, (OLD, NEW, NEWEST)))
     yield host
-    QUEUE.chmod(before)
     for service in (OLD, NEW, NEWEST):  # other tests want a host without a GPU
         remove = ("rm", "/gpus", "/usr/local/bin/nvidia-smi")
         output("docker", "exec", "--user=0", host.image(service), *remove)
@@ -60,18 +50,20 @@ def until(laptop: Laptop, service: str, text: str) -> str:
 
 
 def test_an_update_starts_before_setup_has_run_and_gpu_says_what_is_missing(
-    gpus: Directory, laptop: Laptop
+    host: Directory, tmp_path: Path
 ) -> None:
-    assert gpus.container(OLD)["State"]["Running"]
-    QUEUE.chmod(0o755)  # as the engine makes it, where it is missing
+    name, closed = "e2e-gpus-closed", tmp_path / "closed"  # the engine makes what is missing
+    missing = ["--detach", "--rm", f"--name={name}", f"--volume={closed}:{QUEUE}"]
+    output("docker", "run", *missing, host.image(OLD), "sleep", "60")
     try:
-        assert "nobody" in laptop.shell(OLD, "gpu")
-        refused = laptop.ssh(OLD, "gpu run true")
+        add_gpu(tmp_path, "closed", name)
+        assert "nobody" in output("docker", "exec", name, "gpu")
+        refused = run("docker", "exec", name, "gpu", "run", "true")
         assert f"gpu: {QUEUE} is not open to all; on the server run: sudo host/setup.sh" in (
             refused.stderr
         )
     finally:
-        QUEUE.chmod(0o1777)
+        run("docker", "rm", "--force", name)
 
 
 def test_containers_wait_for_each_other_and_a_container_that_ends_gives_its_gpu_back(

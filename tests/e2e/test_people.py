@@ -18,11 +18,9 @@ import yaml
 from pytest_copier.plugin import CopierProject
 
 from tests.e2e.conftest import JAMMY, RELEASES, official
-from tests.e2e.support import REGISTRY, Directory, install_conda, output, run
+from tests.e2e.support import REGISTRY, Directory, add_gpu, install_conda, output, run
 from tests.e2e.test_faults import eventually
-from tests.e2e.test_gpus import QUEUE
 from tests.support import ROOT
-from tests.test_gpu import GPUS, NVIDIA_SMI
 
 HOST = "e2e-people"
 VERSIONS = [RELEASES["bionic"], RELEASES["jammy"]]
@@ -254,23 +252,13 @@ def test_who_comes_and_goes_leaves_all_others_running(lab: Lab) -> None:
 
 
 def test_people_wait_for_each_other_for_a_gpu(lab: Lab, tmp_path: Path) -> None:
-    (tmp_path / "gpus").write_text(GPUS.splitlines()[0] + "\n")
-    (tmp_path / "nvidia-smi").write_text(NVIDIA_SMI.replace("$GPUS", "/gpus"))
-    (tmp_path / "nvidia-smi").chmod(0o755)
-    for name in ("alice", "bob"):
-        container = lab.directory.image(lab.people[name].service(NEW))
-        for file, place in (("gpus", "/gpus"), ("nvidia-smi", "/usr/local/bin/nvidia-smi")):
-            output("docker", "cp", tmp_path / file, f"{container}:{place}")
-    mode = QUEUE.stat().st_mode
-    QUEUE.chmod(0o1777)  # as host/setup.sh does
-    try:
-        lab.shell("alice", "nohup gpu run -- sleep 4 >/dev/null 2>&1 & sleep 1")
-        assert f"alice@laptop in {HOST}-alice-{NEW} for " in lab.shell("bob", "gpu")
-        waited = lab.ssh("bob", "gpu run -- printenv CUDA_VISIBLE_DEVICES")
-        assert (waited.returncode, waited.stdout) == (0, "0\n")
-        assert "gpu: waiting, first in the queue" in waited.stderr
-    finally:
-        QUEUE.chmod(mode)
+    services = [lab.people[name].service(NEW) for name in ("alice", "bob")]
+    add_gpu(tmp_path, "people", *map(lab.directory.image, services))
+    lab.shell("alice", "nohup gpu run -- sleep 4 >/dev/null 2>&1 & sleep 1")
+    assert f"alice@laptop in {HOST}-alice-{NEW} for " in lab.shell("bob", "gpu")
+    waited = lab.ssh("bob", "gpu run -- printenv CUDA_VISIBLE_DEVICES")
+    assert (waited.returncode, waited.stdout) == (0, "0\n")
+    assert "gpu: waiting, first in the queue" in waited.stderr
 
 
 def test_a_key_expires_where_sshd_knows_how(lab: Lab) -> None:
