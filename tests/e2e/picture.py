@@ -1,9 +1,10 @@
 """The terminal of the README: a session on a real engine, recorded and drawn.
 
 ``uv run python -m tests.e2e.picture`` renews ``docs/terminal-light.svg`` and
-``docs/terminal-dark.svg``. Every line is what a command printed; an ellipsis stands for lines that
-are left out. The base images are the stand-ins of the tests with TensorFlow's wheels: Ubuntu,
-users, sshd, TensorFlow and the names of the CUDA packages are real, CUDA is not.
+``docs/terminal-dark.svg``, on a server with a GPU with `gpu` too. Every line is what a command
+printed; an ellipsis stands for lines that are left out. The base images are the stand-ins of the
+tests with TensorFlow's wheels: Ubuntu, users, sshd, TensorFlow and the names of the CUDA packages
+are real, CUDA is not.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import html
 import io
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -73,6 +75,7 @@ class Login:
 
 FACTS = '. /etc/os-release; echo "$NAME $VERSION_ID, CUDA $CUDA_VERSION"'
 TENSORFLOW = "python3 -c 'import tensorflow as tf; print(tf.__version__)' 2>log"
+GPU = "gpu"
 
 SESSION = (
     Command(
@@ -85,9 +88,20 @@ SESSION = (
         in_any_order=True,
     ),
     Login("gpu01-tf1.15.5", (FACTS, TENSORFLOW, "echo made in 1.15.5 >notes")),
-    Login("gpu01-tf2.17.0", (FACTS, TENSORFLOW, "cat notes")),
+    Login("gpu01-tf2.17.0", (FACTS, TENSORFLOW, "cat notes", GPU)),
 )
 """What a newcomer types."""
+
+
+def without(*commands: str) -> list[Command | Login]:
+    """Return the session without what is typed in containers, such as `gpu`."""
+    return [
+        replace(step, typed=tuple(line for line in step.typed if line not in commands))
+        if isinstance(step, Login)
+        else step
+        for step in SESSION
+    ]
+
 
 LIGHT = TerminalTheme(
     (255, 255, 255),
@@ -149,8 +163,8 @@ class Recorder:
             "TERM": "dumb",
         }
 
-    def record(self, session: Sequence[Command | Login] = SESSION) -> Text:
-        """Type the whole session; return what the terminals showed."""
+    def record(self, session: Sequence[Command | Login]) -> Text:
+        """Type a session; return what the terminals showed."""
         shown = Text()
         for step in session:
             shown.append_text(self._type(step) if isinstance(step, Command) else self._log_in(step))
@@ -230,7 +244,7 @@ def main() -> None:
         Path(folder).chmod(0o755)
         recorder = Recorder(Person.arrive(Path(folder)))
         try:
-            shown = recorder.record()
+            shown = recorder.record(SESSION if shutil.which("nvidia-smi") else without(GPU))
         finally:
             recorder.remove()
             subprocess.run(["docker", "image", "rm", "--force", *made], check=True)
