@@ -207,7 +207,26 @@ def build(base: Base) -> str:
                 context,
                 DOCKER_BUILDKIT="1",
             )
+        if base.wheels:
+            _add_wheels(base)
     return base.tag
+
+
+def _add_wheels(base: Base) -> None:
+    """Add Python packages, without the build cache, which would keep 2 GB each time."""
+    version, platform = PYTHON[base.codename]
+    python = f"python{version}"
+    container = f"copier-tensorflow-host-wheels-{os.getpid()}"
+    with tempfile.TemporaryDirectory() as folder:
+        _run("uv", "pip", "install", "--quiet", f"--target={folder}/dist-packages", *base.wheels,
+             f"--python-version={version}", f"--python-platform=x86_64-{platform}")  # fmt: skip
+        link = ["ln", "--symbolic", "--force", python, "/usr/bin/python3"]
+        _run("docker", "run", f"--name={container}", base.tag, *link)
+        try:
+            _run("docker", "cp", f"{folder}/dist-packages", f"{container}:/usr/local/lib/{python}")
+            _run("docker", "commit", '--change=CMD ["/bin/bash"]', container, base.tag)
+        finally:
+            _run("docker", "rm", container)
 
 
 def official_env(codename: str, cuda_version: str) -> dict[str, str]:
@@ -335,10 +354,6 @@ def _write_context(context: Path, base: Base, digest: str) -> None:
         _make_packages(folder, newer)
         _make_packages(folder, {NEEDS_NEWER: "1.0"}, f"Depends: {needs}\n" if needs else "")
         _make_index(folder)
-    if base.wheels:
-        python, platform = PYTHON[base.codename]
-        _run("uv", "pip", "install", "--quiet", f"--target={context}/wheels", *base.wheels,
-             f"--python-version={python}", f"--python-platform=x86_64-{platform}")  # fmt: skip
     (context / "setup").write_text(_setup_script(base))
     (context / "Dockerfile").write_text(_dockerfile(base, digest))
 
@@ -353,7 +368,6 @@ def _dockerfile(base: Base, digest: str) -> str:
     lines = [
         f"FROM {rootfs_image(base.codename)}",
         "RUN --mount=type=bind,target=/mnt sh -eu /mnt/setup",
-        *_copy_wheels(base),
         *(f"ENV {name}={_quoted(value)}" for name, value in env.items()),
         *(f"LABEL {name}={_quoted(value)}" for name, value in labels.items()),
         'SHELL ["/bin/bash", "-c"]',
@@ -362,17 +376,6 @@ def _dockerfile(base: Base, digest: str) -> str:
         lines.append('ENTRYPOINT ["/opt/nvidia/nvidia_entrypoint.sh"]')
     lines.append('CMD ["/bin/bash"]')
     return "\n".join(lines) + "\n"
-
-
-def _copy_wheels(base: Base) -> list[str]:
-    """Dockerfile instructions for Python packages, and for the Python that is python3 there."""
-    if not base.wheels:
-        return []
-    python = f"python{PYTHON[base.codename][0]}"
-    return [
-        f"RUN ln --symbolic --force {python} /usr/bin/python3",
-        f"COPY wheels /usr/local/lib/{python}/dist-packages",
-    ]
 
 
 def _quoted(value: str) -> str:
