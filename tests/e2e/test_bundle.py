@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -136,11 +137,14 @@ def test_it_prints_how_it_is_called(made: Directory, arguments: str, status: int
     assert (done.returncode, "Exits with 0" in done.stdout + done.stderr) == (status, True)
 
 
-def test_save_does_not_replace_the_images_of_another_directory(
-    made: Directory, tmp_path: Path
+@pytest.mark.parametrize("command", ["save", "load"])
+def test_the_images_of_another_directory_are_not_replaced(
+    made: Directory, tmp_path: Path, command: str
 ) -> None:
+    (tmp_path / "SHA256SUMS").write_text(f"{sha256().hexdigest()}  images.tar\n")
+    (tmp_path / "images.tar").touch()
     with same_host_in("/usr", "e2e-bundle"):
-        refused = run(made.path / "host/bundle.sh", "save", tmp_path / "bundle")
-    assert (refused.returncode, refused.stdout) == (1, "")
+        refused = run(made.path / "host/bundle.sh", command, tmp_path)
+    assert refused.returncode == 1
     assert "another directory may have images of the same names: fail" in refused.stderr
     assert "/usr: has e2e-bundle-elsewhere under the same name" in refused.stderr

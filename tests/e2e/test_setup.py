@@ -265,6 +265,7 @@ FAILURES = {
     "the host of another directory": ("mkdir /srv/gpu01; echo /srv/gpu01 >/run/containers; " + RUN, "/srv/gpu01 has containers of the same host gpu01, which docker compose up here would replace or remove; answer 'host' with another name in this directory, then run host/doctor for its ports; or, to start them from here, first run there: docker compose down"),
     "an old driver": (OLD_DRIVER + RUN, TOO_OLD),
     "an updated driver": (nvidia_smi_fails("Failed to initialize NVML: Driver/library version mismatch") + RUN, "manual step: the NVIDIA driver was updated, and the old one is still loaded; run: sudo reboot"),
+    "an old driver that warns": (OLD_DRIVER.replace("echo 4", "echo a warning >&2; echo 4") + RUN, TOO_OLD),
     "a driver that does not work": (nvidia_smi_fails("No devices were found") + RUN, f"manual step: the NVIDIA driver does not work, nvidia-smi says: No devices were found\nlook for NVRM in: sudo dmesg; reboot, and if that does not help, {DRIVER_COMMAND}"),
     "no driver": (NO_LOCAL + RUN, f"manual step: no NVIDIA driver is running, and the containers need one:\n  tf1.15.5 needs 410.48 or newer\n  tf2.17.0 needs 525.60.13 or newer\n{DRIVER_COMMAND}"),
     "no GPU": (NO_LOCAL + RUN, "manual step: there is no NVIDIA GPU on the PCI bus; install one, or pass one through to this virtual machine"),

@@ -167,8 +167,8 @@ check_host() {
 }
 
 check_driver() {
-    local installed
-    if installed=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>&1); then
+    local installed problem
+    if installed=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>"$work/nvidia-smi"); then
         installed=${installed%%$'\n'*}
         if [[ $(containers_without "$installed") ]]; then
             manual_step "the NVIDIA driver is $installed, with which some containers do not start:" \
@@ -177,10 +177,13 @@ check_driver() {
         if [[ $(only_on_data_center_gpus "$installed") ]]; then
             say "with the NVIDIA driver $installed these start on data-centre GPUs only (such as T4 or A100): $(only_on_data_center_gpus "$installed"); for other GPUs run: $(driver_command)"
         fi
-    elif [[ $installed == *'version mismatch'* ]]; then
+        return
+    fi
+    problem=$installed$(<"$work/nvidia-smi")
+    if [[ $problem == *'version mismatch'* ]]; then
         manual_step "the NVIDIA driver was updated, and the old one is still loaded; run: sudo reboot"
     elif command -v nvidia-smi >/dev/null; then
-        manual_step "the NVIDIA driver does not work, nvidia-smi says: ${installed%%$'\n'*}" \
+        manual_step "the NVIDIA driver does not work, nvidia-smi says: ${problem%%$'\n'*}" \
             "look for NVRM in: sudo dmesg; reboot, and if that does not help, run: $(driver_command)"
     elif grep -qsx 0x10de /sys/bus/pci/devices/*/vendor; then
         manual_step "no NVIDIA driver is running, and the containers need one:" \
